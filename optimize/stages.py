@@ -1,0 +1,78 @@
+"""The contracts of the stages, and the literal tables through which they are found.
+
+A stage is a plain module. Importing it must stay cheap: the planner imports every stage module to read its
+declarations, and no library of a stage may be loaded by that. Third parties add stages through entry points in the
+groups `optimize.converters`, `optimize.quantizers`, `optimize.runtimes`, `optimize.sources` and `optimize.bundles`,
+each naming such a module.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from optimize.artifact import Artifact, Made
+from optimize.arrays import Arrays
+from optimize.samples import Samples
+
+
+class Converter(Protocol):
+    """Makes an artifact of another format at the source's own precision."""
+
+    reads: str
+    """The format, or the kind of source, that `convert` takes."""
+    makes: str
+    libraries: tuple[str, ...]
+    """Distributions that do the work: their versions enter the store's key, and `optimize doctor` asks for them."""
+
+    def convert(self, model: Artifact, examples: Arrays, output: Path) -> Made:
+        """Write the files of the new artifact into `output`, an empty folder.
+
+        `examples` are real inputs by name, two rows where the batch is a named dimension. Raises `Unsupported`, with
+        the upstream reason, where the path cannot take this model; any other exception is a failure of the step.
+        """
+
+
+class Quantizer(Protocol):
+    """Makes an artifact of `makes` at a lower precision.
+
+    It reads the format it makes, or whatever the method has to start from (a PyTorch module, say): the planner finds
+    the way from the source to `reads`. `quantization` is `dynamic` (no data needed) or `static` (calibrated).
+    """
+
+    reads: str
+    makes: str
+    quantization: str
+    libraries: tuple[str, ...]
+
+    def quantize(self, model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+        """As `Converter.convert`; `calibration` is there exactly when `quantization` is `static`."""
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    threads: int | None
+    """Intra-operator threads as the runtime itself reports them; None where it does not say."""
+
+    def run(self, inputs: Arrays) -> Arrays: ...
+
+
+class Runtime(Protocol):
+    """Loads and runs artifacts of one format. The three loading phases are apart so that each can be timed."""
+
+    reads: str
+    libraries: tuple[str, ...]
+
+    def prepare(self, settings: RuntimeSettings) -> None:
+        """Import the library and set what must be set before its first use."""
+
+    def read(self, model: Artifact) -> Any:
+        """Bytes from disk into whatever the library calls a model."""
+
+    def open(self, loaded: Any, model: Artifact, settings: RuntimeSettings) -> Session:
+        """Compile, optimize or bind it, until it can run."""
