@@ -10,14 +10,33 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
-from optimize.artifact import Artifact, Made
 from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import ToolError
 from optimize.samples import Samples
+
+TABLES = {
+    "sources": "optimize.sources",
+    "converters": "optimize.converters",
+    "quantizers": "optimize.quantizers",
+    "runtimes": "optimize.runtimes",
+    "bundles": "optimize.bundles",
+}
+"""Group to the package whose `TABLE` (name to module) lists the stages that come with the tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSettings:
+    """What a runtime is told before it loads a model."""
+
+    threads: int = 1
 
 
 class Converter(Protocol):
@@ -76,3 +95,31 @@ class Runtime(Protocol):
 
     def open(self, loaded: Any, model: Artifact, settings: RuntimeSettings) -> Session:
         """Compile, optimize or bind it, until it can run."""
+
+
+@cache
+def stages(group: str) -> Mapping[str, Any]:
+    """The stage modules of a group by name: the tool's own in the order of their table, then third parties'."""
+    table: Mapping[str, str] = importlib.import_module(TABLES[group]).TABLE
+    found: dict[str, ModuleType] = {name: importlib.import_module(module) for name, module in table.items()}
+    for point in sorted(entry_points(group=f"optimize.{group}"), key=lambda point: point.name):
+        if point.name in found:
+            raise ToolError(
+                f"two {group} are named {point.name!r}: {found[point.name].__name__} and {point.value}; "
+                f"uninstall one of them, or rename its entry point"
+            )
+        found[point.name] = point.load()
+    return found
+
+
+def converters() -> Mapping[str, Converter]:
+    return cast(Mapping[str, Converter], stages("converters"))
+
+
+def quantizers() -> Mapping[str, Quantizer]:
+    return cast(Mapping[str, Quantizer], stages("quantizers"))
+
+
+def runtimes() -> Mapping[str, Runtime]:
+    """Runtimes by the format they read."""
+    return {runtime.reads: runtime for runtime in cast(Mapping[str, Runtime], stages("runtimes")).values()}

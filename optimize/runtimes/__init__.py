@@ -1,0 +1,7 @@
+"""One module per runtime; the contract is `optimize.stages.Runtime`."""
+
+TABLE = {
+    "torchscript": "optimize.runtimes.torchscript",
+    "onnxruntime": "optimize.runtimes.onnx",
+    "tensorflow": "optimize.runtimes.saved_model",
+}

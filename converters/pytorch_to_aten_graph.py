@@ -1,0 +1,328 @@
+"""PyTorch's graph of a module, written down without torch: what a process that must not import torch can read.
+
+`graph.json` is `torch.export`'s graph made functional (no operator writes into its input) and otherwise left whole:
+convolutions, recurrent layers and attention stay single operators. `weights.safetensors` holds each tensor that the
+graph uses once, however many names it has. Equal models give equal bytes.
+
+    {"version": 1, "inputs": [value], "outputs": [reference], "weights": {value: tensor}, "graph": body}
+    body:       {"nodes": [node], "inputs": [value], "outputs": [reference], "graphs": {name: body}}
+    node:       {"name", "operator", "arguments": {name: argument}, "module": path, "types": [type]}
+    argument:   null, true, 1, 1.5, "text", [argument], {"value": name}, {"dtype": name}, {"float": "inf"},
+                {"graph": name}
+    type:       {"dtype", "shape": [size or null]} of a tensor, {"symbol": "int"} of a number known when the model runs
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
+from optimize.signature import Signature
+
+reads = "pytorch"
+makes = "aten_graph"
+libraries = ("torch", "safetensors")
+
+# Where a tensor lives and how it lies in memory mean nothing outside torch.
+_PLACEMENT = frozenset({"device", "layout", "pin_memory", "memory_format", "non_blocking", "copy", "generator", "implicit"})
+
+
+def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    from optimize.sources.pytorch import load_module
+
+    return export_graph(load_module(model), model.signature, examples, output)
+
+
+def export_graph(module: Any, signature: Signature, examples: Arrays, output: Path) -> Made:
+    """Write `graph.json` and `weights.safetensors` of a `torch.nn.Module` in eval mode into `output`.
+
+    The module takes the signature's inputs by position and returns one tensor or a flat tuple of them.
+    """
+    with _shape_only_recurrence():
+        program, how = _export(module, signature, examples)
+        program = _functional(program)
+    weights = _weights(program)
+    _save_weights(weights, output / "weights.safetensors")
+    document = _document(program, {value: name for value, (name, _) in weights.items()})
+    (output / "graph.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    return Made(f"torch.export ({how}), functional, operators kept whole")
+
+
+# --- tracing
+
+
+def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, str]:
+    """The exported program in which every named dimension is still free, and the kind of dimension that gave it."""
+    import torch
+
+    refusals: list[str] = []
+    for how, dimension in _kinds_of_dimension():
+        # A failed export leaves its marks on the example tensors: each attempt gets its own.
+        tensors = tuple(torch.from_numpy(examples[name].copy()) for name in signature.input_names)
+        shapes = tuple({axis: dimension(d) for axis, d in enumerate(s.shape) if isinstance(d, str)} for s in signature.inputs)
+        try:
+            with torch.no_grad():
+                program = torch.export.export(module, tensors, dynamic_shapes=(shapes,), strict=False)
+        except Exception as error:  # torch.export raises whatever the user's forward and its own passes raise
+            refusals.append(f"{how}: {type(error).__name__}: {_first_lines(error)}")
+            last = error
+            continue
+        fixed = _fixed_dimensions(program, signature)
+        if not fixed:
+            return program, how
+        refusals.append(f"{how}: {', '.join(fixed)}")
+        last = None
+    raise Unsupported("torch.export cannot take this model:\n  " + "\n  ".join(refusals)) from last
+
+
+def _kinds_of_dimension() -> Iterator[tuple[str, Callable[[str], Any]]]:
+    """From the strictest to the most lenient: a named one fails where the code bounds it (`sequence <= 512`)."""
+    from torch.export import Dim
+
+    yield "named dimensions", Dim
+    yield "Dim.DYNAMIC", lambda _: Dim.DYNAMIC
+    yield "Dim.AUTO", lambda _: Dim.AUTO
+
+
+def _fixed_dimensions(program: Any, signature: Signature) -> list[str]:
+    """Dim.AUTO turns a dimension into a constant without a word: what it did that to."""
+    user_inputs = set(program.graph_signature.user_inputs)
+    values = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder" and n.name in user_inputs]
+    return [
+        f"{spec.name} has its dimension '{named}' fixed at {size}"
+        for spec, value in zip(signature.inputs, values, strict=True)
+        for named, size in zip(spec.shape, value.shape, strict=True)
+        if isinstance(named, str) and _size(size) is not None
+    ]
+
+
+def _first_lines(error: Exception, limit: int = 4) -> str:
+    return "\n    ".join([line for line in str(error).splitlines() if line.strip()][:limit])
+
+
+def _functional(program: Any) -> Any:
+    """No operator writes into its input, `torch.no_grad` blocks are inlined, dead code is gone.
+
+    The only operators taken apart are those that the TensorFlow rules lack and torch can express by others.
+    """
+    from torch._decomp import core_aten_decompositions
+
+    from optimize.converters.aten_graph_to_saved_model.operators import OPERATORS
+
+    # Anything already in the empty-table form: torch rewrites only in-place operators and views.
+    program = program.run_decompositions({})
+    lacking = {n.target for n in _all_nodes(program.graph_module) if _operator(n) not in OPERATORS}
+    if not lacking:
+        return program
+    known = core_aten_decompositions()
+    table = {operator: known[operator] for operator in known if str(operator) not in OPERATORS}
+    return program.run_decompositions(table)
+
+
+def _all_nodes(module: Any) -> Iterator[Any]:
+    for part in module.modules():
+        if hasattr(part, "graph"):
+            yield from (n for n in part.graph.nodes if n.op == "call_function")
+
+
+@contextmanager
+def _shape_only_recurrence() -> Iterator[None]:
+    """Trace recurrent layers by their shapes alone.
+
+    torch's own tracing kernels for them unroll the sequence, which fixes its length and the batch.
+    """
+    import torch
+
+    with ExitStack() as stack:
+        for name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
+            stack.enter_context(_python_kernel(getattr(torch.ops.aten, name).input, _recurrence_shapes))
+        yield
+
+
+@contextmanager
+def _python_kernel(operator: Any, kernel: Callable[..., Any]) -> Iterator[None]:
+    from torch._C import DispatchKey
+
+    kept = dict(operator.py_kernels)
+    operator.py_kernels.update({DispatchKey.CompositeImplicitAutograd: kernel, DispatchKey.Autograd: kernel})
+    operator._dispatch_cache.clear()
+    try:
+        yield
+    finally:
+        operator.py_kernels.clear()
+        operator.py_kernels.update(kept)
+        operator._dispatch_cache.clear()
+
+
+def _recurrence_shapes(
+    x: Any, state: Any, weights: Any, biases: bool, layers: int, dropout: float, train: bool, both_ways: bool, batch_first: bool
+) -> Any:
+    """x [time, batch, features], or batch first; each state [layers * directions, batch, hidden].
+
+    The output's last axis is the hidden size of all directions, which an LSTM with a projection shortens.
+    """
+    states = list(state) if isinstance(state, list | tuple) else [state]
+    hidden = states[0].shape[-1] * (2 if both_ways else 1)
+    shape = [*x.shape[:-1], hidden]
+    # As the real kernels do: computed time first, so that the batch-first result is a transposed view.
+    output = x.new_empty([shape[1], shape[0], hidden]).transpose(0, 1) if batch_first else x.new_empty(shape)
+    return (output, *(s.new_empty(s.shape) for s in states))
+
+
+# --- weights
+
+
+def _weights(program: Any) -> dict[str, tuple[str, Any]]:
+    """Value name → (tensor name, tensor) of every weight that some operator uses; tied ones share a tensor name."""
+    signature = program.graph_signature
+    homes = {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    names: dict[tuple[Any, ...], str] = {}
+    weights = {}
+    for node in program.graph.nodes:
+        if node.op == "placeholder" and node.name in homes and node.users:
+            tensor = _tensor_of(program, homes[node.name])
+            name = names.setdefault(_identity(tensor, node.name), homes[node.name])
+            weights[node.name] = (name, tensor)
+    return weights
+
+
+def _tensor_of(program: Any, name: str) -> Any:
+    return program.state_dict[name] if name in program.state_dict else program.constants[name]
+
+
+def _identity(tensor: Any, name: str) -> tuple[Any, ...]:
+    """What makes two names one tensor. An empty tensor has no address of its own, so it is only itself."""
+    if tensor.numel() == 0:
+        return (name,)
+    return (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+
+
+def _save_weights(weights: Mapping[str, tuple[str, Any]], path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.detach().contiguous() for name, tensor in weights.values()}, path)
+
+
+# --- writing down
+
+
+def _document(program: Any, weights: Mapping[str, str]) -> dict[str, Any]:
+    signature = program.graph_signature
+    return {
+        "version": 1,
+        "inputs": list(signature.user_inputs),
+        "outputs": [_output(output.arg) for output in signature.output_specs if output.kind.name == "USER_OUTPUT"],
+        "weights": dict(weights),
+        "graph": _body(program.graph_module),
+    }
+
+
+def _output(argument: Any) -> Any:
+    return {"value": argument.name} if hasattr(argument, "name") and not hasattr(argument, "value") else argument.value
+
+
+def _body(module: Any) -> dict[str, Any]:
+    nodes = list(module.graph.nodes)
+    graphs = {n.name: n.target for n in nodes if n.op == "get_attr" and hasattr(getattr(module, n.target, None), "graph")}
+    return {
+        "inputs": [n.name for n in nodes if n.op == "placeholder"],
+        "outputs": [_argument(value, graphs) for value in _flat(nodes[-1].args)],
+        "nodes": [_node(n, graphs) for n in nodes if n.op == "call_function"],
+        "graphs": {target: _body(getattr(module, target)) for target in sorted(set(graphs.values()))},
+    }
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, list | tuple):
+        return [leaf for part in value for leaf in _flat(part)]
+    return [value]
+
+
+def _node(node: Any, graphs: Mapping[str, str]) -> dict[str, Any]:
+    arguments = {name: _argument(value, graphs) for name, value in _arguments(node).items() if name not in _PLACEMENT}
+    return {
+        "name": node.name,
+        "operator": _operator(node),
+        "arguments": arguments,
+        "module": _module_path(node),
+        "types": [_type(value) for value in _flat(node.meta.get("val"))],
+    }
+
+
+def _operator(node: Any) -> str:
+    """`aten.relu.default` of ATen's, `sym.add` of arithmetic on sizes, `higher_order.cond` of control flow."""
+    import torch
+
+    target = node.target
+    if isinstance(target, torch._ops.OpOverload):
+        return str(target)
+    if isinstance(target, torch._ops.HigherOrderOperator):
+        return f"higher_order.{target.name()}"
+    return f"sym.{target.__name__}"
+
+
+def _arguments(node: Any) -> dict[str, Any]:
+    """By the schema's names, defaults filled in; a call without a schema has its `operands`."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return {"operands": [*node.args, *node.kwargs.values()]}
+    defaults = {a.name: a.default_value for a in schema.arguments}
+    given = dict(zip(defaults, node.args, strict=False))
+    return {**defaults, **given, **node.kwargs}
+
+
+def _argument(value: Any, graphs: Mapping[str, str]) -> Any:
+    import torch
+
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"float": str(value)}
+    if isinstance(value, torch.fx.Node):
+        return {"graph": graphs[value.name]} if value.name in graphs else {"value": value.name}
+    if isinstance(value, torch.dtype):
+        return {"dtype": _dtype_name(value)}
+    if isinstance(value, list | tuple):
+        return [_argument(item, graphs) for item in value]
+    if isinstance(value, torch.device | torch.layout | torch.memory_format):
+        return None
+    raise Unsupported(f"an operator has an argument of type {type(value).__name__} ({value}), which has no neutral form")
+
+
+def _module_path(node: Any) -> str:
+    """The module that called the operator (`encoder.layers.0 (Linear)`), or empty."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    if not stack or stack[-1][0].startswith("_empty"):
+        return ""
+    path, kind = stack[-1]
+    return f"{path or 'the model itself'} ({str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]})"
+
+
+def _type(value: Any) -> dict[str, Any] | None:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return {"dtype": _dtype_name(value.dtype), "shape": [_size(size) for size in value.shape]}
+    for name, kinds in (("bool", (bool, torch.SymBool)), ("int", (int, torch.SymInt)), ("float", (float, torch.SymFloat))):
+        if isinstance(value, kinds):
+            return {"symbol": name}
+    return None
+
+
+def _size(size: Any) -> int | None:
+    """A dimension's size, or None where it is only known when the model runs."""
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    return int(expression) if expression.is_number else None
+
+
+def _dtype_name(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,231 @@
+"""From the text of a pipeline file to `Pipeline`, or to one message that says where, what, and what to type."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from optimize.errors import UserError
+from optimize.pipeline.schema import Pipeline
+from optimize.sources.base import SourceOptions, sources
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+EXAMPLES = {
+    "source": "source: {kind: pytorch, factory: model.py:Net, weights: weights.safetensors, "
+    "inputs: {x: {dtype: float32, shape: [batch, 4]}}}",
+    "data": "data: {calibration: calibration.npz, evaluation: {file: evaluation.npz, labels: label}}",
+    "candidates": "candidates: {formats: [torchscript, onnx, saved_model], quantization: [none, dynamic, static]}",
+    "gates": "gates: {accuracy_drop: 0.01, size_mb: 50}",
+    "tolerances": "tolerances: {int8: {cosine: 0.97, top1: 0.95}}",
+    "benchmark": "benchmark: {processes: 5, threads: 1, budget_s: 20}",
+    "limits": "limits: {time_s: 600, memory_mb: 4000}",
+    "bundle": "bundle: {container: auto, output: build/model.tar.gz}",
+    "inputs": "inputs: {image: {dtype: float32, shape: [batch, 1, 8, 8]}}",
+    "evaluation": "evaluation: {file: evaluation.npz, labels: label, metric: accuracy}",
+}
+"""Shown beside a message about that section."""
+
+
+@dataclass(frozen=True)
+class PipelineFile:
+    """A pipeline with the place it was read from, so that later messages can name the line."""
+
+    path: Path
+    pipeline: Pipeline
+    lines: Mapping[str, int]
+
+    @property
+    def base(self) -> Path:
+        return self.path.parent
+
+    def located(self, error: UserError) -> UserError:
+        """The same error, with file and line in front."""
+        return UserError(f"{self.path}{_line_of(error.key, self.lines)}: {error.key}: {error.message}", "")
+
+    def resolve(self, path: str) -> Path:
+        return self.base / path
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> PipelineFile:
+    """Raises UserError: no such file, not YAML, or not a pipeline."""
+    data, lines = _read(path)
+    for override in overrides:
+        _apply(data, override, lines)
+    problems: list[str] = []
+    source = _validate_source(data, path, lines, problems)
+    pipeline = _validate(Pipeline, {**data, "source": source or SourceOptions(kind="pytorch")}, "", path, lines, problems)
+    if problems or pipeline is None:
+        raise UserError("\n".join(problems))
+    file = PipelineFile(path, pipeline, lines)
+    _check_paths(file)
+    return file
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file. Give the path of a pipeline file: optimize run path/to/pipeline.yaml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[str, int] = {}
+        _note_lines(node, "", lines, path)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not YAML: {error.problem}; check the indentation and the brackets there") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise UserError(f"{path}:1: expected keys such as `name:` and `source:`, got {type(data).__name__}")
+    return data, lines
+
+
+def _note_lines(node: yaml.Node | None, key: str, lines: dict[str, int], path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            inner = f"{key}.{name.value}" if key else str(name.value)
+            line = name.start_mark.line + 1
+            if inner in lines:
+                raise UserError(f"{path}:{line}: {inner} stands here a second time (first on line {lines[inner]}); keep one")
+            lines[inner] = line
+            _note_lines(value, inner, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[f"{key}.{index}"] = value.start_mark.line + 1
+            _note_lines(value, f"{key}.{index}", lines, path)
+
+
+def _apply(data: dict[str, Any], override: str, lines: dict[str, int]) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise UserError(f"-o {override}: expected KEY=VALUE, such as -o gates.size_mb=10")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"-o {override}: the value is not YAML: {error}") from error
+    *parents, last = key.strip().split(".")
+    section = data
+    for parent in parents:
+        inner = section.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            raise UserError(f"-o {override}: {parent} is not a section, but {inner!r}")
+        section = inner
+    section[last] = value
+    lines[key.strip()] = 0
+
+
+def _validate_source(data: dict[str, Any], path: Path, lines: Mapping[str, int], problems: list[str]) -> SourceOptions | None:
+    section = data.get("source")
+    if not isinstance(section, dict):
+        given = "is missing" if section is None else f"is {section!r}"
+        problems.append(f"{path}{_line_of('source', lines)}: source {given}; write for example\n    {EXAMPLES['source']}")
+        return None
+    kind, known = section.get("kind", "pytorch"), sources()
+    if kind not in known:
+        near = _nearest(str(kind), known)
+        problems.append(f"{path}{_line_of('source.kind', lines)}: source.kind: {kind!r} is not a kind of source{near}; one of {', '.join(known)}")
+        return None
+    return _validate(known[kind].Options, section, "source", path, lines, problems)
+
+
+def _validate(
+    model: type[Checked], data: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int], problems: list[str]
+) -> Checked | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            problems.append(_describe(model, item, prefix, path, lines))
+        return None
+
+
+def _describe(model: type[BaseModel], item: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int]) -> str:
+    key = ".".join(map(str, ([prefix] if prefix else []) + list(item["loc"])))
+    where = f"{path}{_line_of(key, lines)}: {key}"
+    if item["type"] == "extra_forbidden":
+        parent, _, name = key.rpartition(".")
+        valid = _fields_at(model, item["loc"][:-1])
+        return f"{where}: unknown key{_nearest(name, valid)}; valid here: {', '.join(valid)}{_example(parent)}"
+    if item["type"] == "missing":
+        return f"{where}: missing{_example(key) or _example(key.rpartition('.')[0])}"
+    message = item["msg"].removeprefix("Value error, ")
+    given = item["input"]
+    shown = f"{message[0].lower()}{message[1:]}" if item["type"] != "value_error" else message
+    return f"{where}: {shown}" + (f"; given: {_shown(given)}" if item["type"] != "value_error" else "") + _example(key)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _example(key: str) -> str:
+    last = key.rpartition(".")[2]
+    return f"\n    for example: {EXAMPLES[last]}" if last in EXAMPLES else ""
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
+    """Names of the fields of the model that stands at `loc` below `model`."""
+    here: Any = model
+    for part in loc:
+        if not (isinstance(here, type) and issubclass(here, BaseModel)):
+            return []
+        field = here.model_fields.get(str(part))
+        inner = _models_in(field.annotation) if field else _models_in(here)
+        here = inner[0] if inner else None
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, dict) or get_args(annotation):
+        return [model for inner in get_args(annotation) for model in _models_in(inner)]
+    return []
+
+
+def _nearest(name: str, valid: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def _line_of(key: str, lines: Mapping[str, int]) -> str:
+    """`:12` for the key, or for the nearest section above it; nothing for what was given on the command line."""
+    while key and key not in lines:
+        key = key.rpartition(".")[0]
+    line = lines.get(key)
+    return f":{line}" if line else (" (-o)" if line == 0 else "")
+
+
+def _check_paths(file: PipelineFile) -> None:
+    pipeline = file.pipeline
+    paths = {f"source.{key}": path for key, path in pipeline.source.paths().items()}
+    for key, reference in pipeline.source.code().items():
+        if ".py:" in reference:
+            paths[f"source.{key}"] = reference.rpartition(":")[0]
+    if pipeline.data.calibration:
+        paths["data.calibration"] = pipeline.data.calibration
+    if pipeline.data.evaluation:
+        paths["data.evaluation.file"] = pipeline.data.evaluation.file
+        if ".py:" in pipeline.data.evaluation.metric:
+            paths["data.evaluation.metric"] = pipeline.data.evaluation.metric.rpartition(":")[0]
+    missing = [(key, path) for key, path in paths.items() if not file.resolve(path).exists()]
+    if missing:
+        raise UserError("\n".join(_missing(file, key, path) for key, path in missing))
+
+
+def _missing(file: PipelineFile, key: str, path: str) -> str:
+    folder = file.resolve(path).parent
+    near = _nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""
+    return f"{file.path}{_line_of(key, file.lines)}: {key}: no such file: {path} (paths are relative to the pipeline file){near}"

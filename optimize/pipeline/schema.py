@@ -1,0 +1,156 @@
+"""The pipeline file as frozen typed objects. No input or output happens here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, field_validator, model_validator
+
+from optimize.sources.base import Section, SourceOptions
+from optimize.sources.user_code import split_reference
+
+Quantization = Literal["none", "dynamic", "static"]
+Objective = Literal["latency", "cold_start", "size", "memory"]
+Precision = Literal["fp32", "int8"]
+
+
+class Evaluation(Section):
+    """Labelled data and how answers are scored."""
+
+    file: str
+    """`.npz` with one array per input, and the labels."""
+    labels: str = "label"
+    """The array that holds the labels."""
+    metric: str = "accuracy"
+    """`accuracy` (top-1 of the output), or `file.py:function`, called with (outputs, labels) and giving one score per row."""
+    output: str | None = None
+    """The output that is scored; may be left out where there is one."""
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, value: str) -> str:
+        if value != "accuracy":
+            try:
+                split_reference(value)
+            except ValueError:
+                raise ValueError(f"{value!r} is no metric; write accuracy, or file.py:function") from None
+        return value
+
+
+class Data(Section):
+    """Rows of real data."""
+
+    calibration: str | None = None
+    """`.npz` with one array per input, without labels; static quantization reads it."""
+    evaluation: Evaluation | None = None
+
+
+class Candidates(Section):
+    """What is made: every format at every quantization."""
+
+    formats: tuple[str, ...] = Field(default=("torchscript", "onnx", "saved_model"), min_length=1)
+    quantization: tuple[Quantization, ...] = Field(default=("none", "dynamic", "static"), min_length=1)
+
+    @field_validator("formats", "quantization")
+    @classmethod
+    def _no_repeats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = sorted({item for item in value if value.count(item) > 1})
+        if repeated:
+            raise ValueError(f"{', '.join(repeated)} stands here twice; name each once")
+        return value
+
+
+class Tolerance(Section):
+    """How far outputs may be from the golden before a candidate is `drifted`. A bound that is null is not applied."""
+
+    max_relative: PositiveFloat | None = None
+    """Largest |candidate - golden| over max(|golden|, root mean square of the golden)."""
+    cosine: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine of the angle between the two, all rows together, at least."""
+    top1: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of rows with the same largest element, at least; applies to float outputs of shape [batch, classes]."""
+
+
+class Tolerances(Section):
+    """Drift bounds by the precision of the candidate."""
+
+    fp32: Tolerance = Tolerance(max_relative=1e-3, cosine=0.99999)
+    int8: Tolerance = Tolerance(cosine=0.97, top1=0.95)
+    accept_constant: bool = False
+    """Accept a source whose outputs are the same for every sample, against which no drift can be seen."""
+
+
+class Gates(Section):
+    """Bounds the winner must meet. What is left out is not a gate."""
+
+    accuracy_drop: Annotated[float, Field(ge=0)] | None = None
+    """Largest loss of the metric against the source (0.01 is one point of accuracy)."""
+    p50_ms: PositiveFloat | None = None
+    """Median in-process latency at batch 1, in milliseconds."""
+    p99_ms: PositiveFloat | None = None
+    cold_start_s: PositiveFloat | None = None
+    """Median time from process start to the first answer, in seconds."""
+    size_mb: PositiveFloat | None = None
+    """Bytes of the artifact, in units of 10^6."""
+    memory_mb: PositiveFloat | None = None
+    """Peak memory of a fresh process that loads and runs it, in units of 10^6 bytes."""
+
+
+class Benchmark(Section):
+    """How it is measured."""
+
+    processes: Annotated[int, Field(ge=3, le=100)] = 5
+    """Fresh processes per candidate: each start is one cold-start sample, and holds one generation of latency rounds."""
+    threads: PositiveInt | None = None
+    """Intra-operator threads; by default the physical cores of the target, at most those of this machine."""
+    budget_s: PositiveFloat = 20.0
+    """Time for latency rounds, starts not counted."""
+    half_width: PositiveFloat = 0.015
+    """Stop when the ratio's interval is this narrow on each side."""
+    seed: int = 0
+
+
+class Limits(Section):
+    """What one step may use before it is stopped."""
+
+    time_s: PositiveFloat = 1800.0
+    memory_mb: PositiveFloat | None = None
+    """By default 80 % of the machine's memory."""
+
+
+class Bundle(Section):
+    """What is emitted."""
+
+    container: str = "auto"
+    """`auto`, or the name of a bundle (`optimize doctor` lists them)."""
+    output: str = "build/model.tar.gz"
+
+
+class Pipeline(Section):
+    """A pipeline file. Paths are relative to it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=63)
+    source: SerializeAsAny[SourceOptions]
+    data: Data = Data()
+    candidates: Candidates = Candidates()
+    target: str = "local"
+    """The instance type to be served on (`ml.c7i.large`), or `local`: this machine."""
+    accept: Literal["emulated", "foreign"] | None = None
+    """Let a gate on an absolute time or memory be judged by figures of this fidelity, measured on another machine."""
+    tolerances: Tolerances = Tolerances()
+    gates: Gates = Gates()
+    objective: Objective = "latency"
+    benchmark: Benchmark = Benchmark()
+    limits: Limits = Limits()
+    bundle: Bundle = Bundle()
+    report: str = "build"
+    """The folder that the reports are written into."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _evaluation_in_short(cls, value: Any) -> Any:
+        """`evaluation: file.npz` is short for `evaluation: {file: file.npz}`."""
+        match value:
+            case {"data": {"evaluation": str(file)} as data}:
+                return {**value, "data": {**data, "evaluation": {"file": file}}}
+        return value

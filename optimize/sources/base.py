@@ -1,0 +1,120 @@
+"""What every kind of source shares: its section of the pipeline file, and the contract of its module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact
+from optimize.signature import Signature, TensorSpec
+from optimize.sources.user_code import code_closure, code_file
+from optimize.stages import stages
+
+DTYPES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+)  # fmt: skip
+
+
+class Section(BaseModel):
+    """A section of the pipeline file: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class InputSpec(Section):
+    """One named input."""
+
+    dtype: str = "float32"
+    """NumPy's name of the element type."""
+    shape: tuple[int | str, ...]
+    """A dimension is a size, or a name (`batch`) where any size is to work."""
+
+    @field_validator("dtype")
+    @classmethod
+    def _known_dtype(cls, value: str) -> str:
+        if value not in DTYPES:
+            raise ValueError(f"{value!r} is not a dtype; one of {', '.join(DTYPES)}")
+        return value
+
+    @field_validator("shape")
+    @classmethod
+    def _valid_dimensions(cls, value: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        for dimension in value:
+            if isinstance(dimension, int) and dimension < 1:
+                raise ValueError(f"dimension {dimension} is not a positive size; give a name (batch) for any size")
+            if isinstance(dimension, str) and not dimension.isidentifier():
+                raise ValueError(f"dimension {dimension!r} is not a name such as batch or sequence")
+        return value
+
+
+class SourceOptions(Section):
+    """What all kinds of source have in common."""
+
+    kind: str
+    inputs: dict[str, InputSpec] | None = Field(default=None, min_length=1)
+    """Inputs by name, in the order the model takes them; may be left out where the model itself declares them."""
+    trust: bool = False
+    """Load files that execute code when they are opened (pickles). Leave it off for files from elsewhere."""
+
+    def paths(self) -> dict[str, str]:
+        """Key to path (relative to the pipeline file) of every file that must exist."""
+        return {}
+
+    def code(self) -> dict[str, str]:
+        """Key to reference (`file.py:Name`) of the user's code."""
+        return {}
+
+    def parameters(self) -> dict[str, Any]:
+        """What identifies the source besides the bytes of its files and code."""
+        names = {name.split(".")[0] for name in self.paths()}
+        dumped = self.model_dump(mode="json", exclude=names)
+        for key, reference in self.code().items():
+            dumped[key] = reference.rpartition(":")[2]
+        return dumped
+
+    def signature(self) -> Signature | None:
+        if self.inputs is None:
+            return None
+        return Signature(tuple(TensorSpec(name, spec.dtype, spec.shape) for name, spec in self.inputs.items()))
+
+    def content(self, base: Path) -> dict[str, tuple[Path, ...]]:
+        """Role to the files whose bytes count."""
+        files = {role: (base / path,) for role, path in self.paths().items()}
+        for role, reference in self.code().items():
+            file = code_file(reference, base)
+            files[role] = tuple(code_closure(file)) if file else ()
+        return files
+
+
+class LoadedSource(Protocol):
+    """The source in its own framework: eval mode, fp32 as it was saved, no autocast."""
+
+    signature: Signature
+    """Inputs as declared or inferred; outputs are filled in by the first run."""
+
+    def run(self, inputs: Arrays) -> Arrays:
+        """Outputs by name. Raises UserError (`source.inputs`) where the model refuses the inputs."""
+
+
+class Source(Protocol):
+    """The contract of a module in this package."""
+
+    kind: str
+    libraries: tuple[str, ...]
+    Options: type[SourceOptions]
+
+    def load(self, model: Artifact) -> LoadedSource:
+        """Raises UserError with the key that is at fault."""
+
+
+def sources() -> Mapping[str, Source]:
+    return cast(Mapping[str, Source], stages("sources"))
+
+
+def spec_of(name: str, array: np.ndarray[Any, Any], like: TensorSpec | None = None) -> TensorSpec:
+    return TensorSpec(name, array.dtype.name, like.shape if like else array.shape)
