@@ -14,10 +14,11 @@ graph uses once, however many names it has. Equal models give equal bytes.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ def export_graph(module: Any, signature: Signature, examples: Arrays, output: Pa
 
     The module takes the signature's inputs by position and returns one tensor or a flat tuple of them.
     """
-    with _shape_only_recurrence():
+    with _whole_recurrence():
         program, how = _export(module, signature, examples)
-        program = _functional(program)
     weights = _weights(program)
     _save_weights(weights, output / "weights.safetensors")
     document = _document(program, {value: name for value, (name, _) in weights.items()})
@@ -66,10 +66,10 @@ def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, s
     for how, dimension in _kinds_of_dimension():
         # A failed export leaves its marks on the example tensors: each attempt gets its own.
         tensors = tuple(torch.from_numpy(examples[name].copy()) for name in signature.input_names)
-        shapes = tuple({axis: dimension(d) for axis, d in enumerate(s.shape) if isinstance(d, str)} for s in signature.inputs)
+        shapes = _dynamic_shapes(module, signature, dimension)
         try:
             with torch.no_grad():
-                program = torch.export.export(module, tensors, dynamic_shapes=(shapes,), strict=False)
+                program = _functional(torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False))
         except Exception as error:  # torch.export raises whatever the user's forward and its own passes raise
             refusals.append(f"{how}: {type(error).__name__}: {_first_lines(error)}")
             last = error
@@ -89,6 +89,13 @@ def _kinds_of_dimension() -> Iterator[tuple[str, Callable[[str], Any]]]:
     yield "named dimensions", Dim
     yield "Dim.DYNAMIC", lambda _: Dim.DYNAMIC
     yield "Dim.AUTO", lambda _: Dim.AUTO
+
+
+def _dynamic_shapes(module: Any, signature: Signature, dimension: Callable[[str], Any]) -> Any:
+    """In the nesting of the arguments of `forward`, where `*inputs` is one argument."""
+    shapes = tuple({axis: dimension(d) for axis, d in enumerate(s.shape) if isinstance(d, str)} for s in signature.inputs)
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
+    return (shapes,) if variadic else shapes
 
 
 def _fixed_dimensions(program: Any, signature: Signature) -> list[str]:
@@ -133,47 +140,72 @@ def _all_nodes(module: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _shape_only_recurrence() -> Iterator[None]:
-    """Trace recurrent layers by their shapes alone.
+def _whole_recurrence() -> Iterator[None]:
+    """Trace recurrent layers as operators of our own that know nothing but their results' shapes.
 
-    torch's own tracing kernels for them unroll the sequence, which fixes its length and the batch.
+    torch's own tracing of `aten::lstm` unrolls the sequence, which fixes its length and the batch.
     """
-    import torch
+    from torch.nn.modules import rnn
 
-    with ExitStack() as stack:
-        for name in ("lstm", "gru", "rnn_tanh", "rnn_relu"):
-            stack.enter_context(_python_kernel(getattr(torch.ops.aten, name).input, _recurrence_shapes))
-        yield
-
-
-@contextmanager
-def _python_kernel(operator: Any, kernel: Callable[..., Any]) -> Iterator[None]:
-    from torch._C import DispatchKey
-
-    kept = dict(operator.py_kernels)
-    operator.py_kernels.update({DispatchKey.CompositeImplicitAutograd: kernel, DispatchKey.Autograd: kernel})
-    operator._dispatch_cache.clear()
+    kept = rnn._VF
+    rnn._VF = _Recurrence(kept)
     try:
         yield
     finally:
-        operator.py_kernels.clear()
-        operator.py_kernels.update(kept)
-        operator._dispatch_cache.clear()
+        rnn._VF = kept
 
 
-def _recurrence_shapes(
-    x: Any, state: Any, weights: Any, biases: bool, layers: int, dropout: float, train: bool, both_ways: bool, batch_first: bool
-) -> Any:
+class _Recurrence:
+    """Stands for `torch._VF` inside `torch.nn.modules.rnn`."""
+
+    def __init__(self, functions: Any) -> None:
+        self._functions = functions
+        self._operators = _recurrent_operators()
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._functions, name)
+        if name not in _RECURRENT:
+            return function
+
+        def call(*arguments: Any) -> Any:
+            # A packed sequence has its batch sizes second, which moves the flag `has_biases` from here.
+            unpacked = isinstance(arguments[3], bool)
+            return getattr(self._operators, name)(*arguments) if unpacked else function(*arguments)
+
+        return call
+
+
+_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
+_LIBRARIES: list[Any] = []  # a torch.library.Library takes its operators with it when it is collected
+
+
+def _recurrent_operators() -> Any:
+    """`torch.ops.optimize`, with the schemas of ATen's own recurrent operators."""
+    import torch
+
+    if not _LIBRARIES:
+        library = torch.library.Library("optimize", "FRAGMENT")
+        _LIBRARIES.append(library)
+        for name in _RECURRENT:
+            original = getattr(torch.ops.aten, name).input
+            library.define(str(original._schema).removeprefix("aten::").replace(f"{name}.input", name))
+            library.impl(name, original, "CompositeExplicitAutograd")
+            torch.library.register_fake(f"optimize::{name}", _recurrence_shapes, lib=library)
+    return torch.ops.optimize
+
+
+def _recurrence_shapes(x: Any, state: Any, weights: Any, *options: Any) -> Any:
     """x [time, batch, features], or batch first; each state [layers * directions, batch, hidden].
 
     The output's last axis is the hidden size of all directions, which an LSTM with a projection shortens.
     """
     states = list(state) if isinstance(state, list | tuple) else [state]
+    both_ways, batch_first = options[-2:]
     hidden = states[0].shape[-1] * (2 if both_ways else 1)
-    shape = [*x.shape[:-1], hidden]
     # As the real kernels do: computed time first, so that the batch-first result is a transposed view.
-    output = x.new_empty([shape[1], shape[0], hidden]).transpose(0, 1) if batch_first else x.new_empty(shape)
-    return (output, *(s.new_empty(s.shape) for s in states))
+    leading = [x.shape[1], x.shape[0]] if batch_first else [x.shape[0], x.shape[1]]
+    output = x.new_empty([*leading, hidden])
+    return (output.transpose(0, 1) if batch_first else output, *(s.new_empty(s.shape) for s in states))
 
 
 # --- weights
@@ -262,7 +294,8 @@ def _operator(node: Any) -> str:
 
     target = node.target
     if isinstance(target, torch._ops.OpOverload):
-        return str(target)
+        ours = target.namespace == "optimize"
+        return f"aten.{target.overloadpacket.__name__}.input" if ours else str(target)
     if isinstance(target, torch._ops.HigherOrderOperator):
         return f"higher_order.{target.name()}"
     return f"sym.{target.__name__}"

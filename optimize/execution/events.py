@@ -1,0 +1,64 @@
+"""What a run tells whoever is watching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from optimize.plan import Plan, Step
+from optimize.store import Entry, State
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How one step of this run ended. `entry` holds what it left on disk; a skipped step left nothing."""
+
+    step: Step
+    state: State
+    reason: str
+    entry: Entry | None = None
+    cached: bool = False
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        return self.entry.payload if self.entry else {}
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        return self.entry.record if self.entry else {}
+
+    @property
+    def log(self) -> str:
+        return str(self.entry.path / "log.txt") if self.entry else ""
+
+    @property
+    def reproduce(self) -> str:
+        """The command that carries the step out again, elsewhere."""
+        return f"python -m optimize.execution.worker {self.entry.path} /tmp/again" if self.entry else ""
+
+
+class Watcher(Protocol):
+    """Shows a run. Nothing may be drawn between `measuring` and the end of that step."""
+
+    def planned(self, plan: Plan) -> None: ...
+
+    def started(self, step: Step) -> None: ...
+
+    def ended(self, result: StepResult) -> None: ...
+
+
+@dataclass
+class Silent:
+    """A watcher that keeps what it was told."""
+
+    results: list[StepResult] = field(default_factory=list)
+
+    def planned(self, plan: Plan) -> None:
+        """Nothing to show."""
+
+    def started(self, step: Step) -> None:
+        """Nothing to show."""
+
+    def ended(self, result: StepResult) -> None:
+        self.results.append(result)

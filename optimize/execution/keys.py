@@ -1,0 +1,39 @@
+"""The store's key of a step: everything its result depends on, by content, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optimize.digests import digest_files, digest_value
+from optimize.plan import Stage, Step
+from optimize.versions import code_digest, library_versions, tool_version
+
+SPINE = {
+    Stage.GOLDEN: ("optimize.golden", "optimize.execution.steps", "optimize.accuracy"),
+    Stage.CONVERT: ("optimize.execution.steps", "optimize.sources"),
+    Stage.QUANTIZE: ("optimize.execution.steps", "optimize.sources"),
+    Stage.CHECK: ("optimize.drift", "optimize.accuracy", "optimize.golden", "optimize.execution.steps"),
+    Stage.MEASURE: ("optimize.benchmarks",),
+    Stage.BUNDLE: ("optimize.bundles",),
+}
+"""The tool's own code that a stage's result depends on, besides the stage's module."""
+
+
+def step_key(
+    step: Step, *, inputs: Mapping[str, str], files: Mapping[str, tuple[Path, ...]], parameters: Mapping[str, Any]
+) -> str:
+    """`inputs` are digests of results by role; `files` are the user's files by role."""
+    return digest_value(
+        {
+            "stage": step.stage,
+            "makes": step.makes,
+            "code": [code_digest(module) for module in (step.module, *SPINE[step.stage]) if module],
+            "tool": tool_version(),
+            "libraries": library_versions(("numpy", *step.libraries)),
+            "inputs": dict(inputs),
+            "files": {role: digest_files(paths) for role, paths in files.items()},
+            "parameters": dict(parameters),
+        }
+    )

@@ -1,0 +1,207 @@
+"""Carries out steps: looks each up in the store, runs what is not there, publishes what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from optimize.errors import Interrupted, UserError
+from optimize.execution.events import StepResult, Watcher
+from optimize.execution.keys import step_key
+from optimize.execution.process import Outcome, StepLimits, Workers
+from optimize.execution.request import ArtifactReference, Request
+from optimize.pipeline.loading import PipelineFile
+from optimize.plan import Plan, Stage, Step
+from optimize.signature import Signature
+from optimize.store import Entry, State, Store
+from optimize.versions import library_versions, tool_version
+
+DEFAULT_MEMORY_SHARE = 0.8
+
+
+class Runner:
+    """One run of one pipeline file over one store."""
+
+    def __init__(self, file: PipelineFile, store: Store, watcher: Watcher, threads: int) -> None:
+        self.file = file
+        self.store = store
+        self.watcher = watcher
+        self.threads = threads
+        self.results: dict[str, StepResult] = {}
+        self._workers = Workers()
+        limits = file.pipeline.limits
+        memory = limits.memory_mb * 1e6 if limits.memory_mb else DEFAULT_MEMORY_SHARE * psutil.virtual_memory().total
+        self._limits = StepLimits(limits.time_s, int(memory))
+
+    def run_plan(self, plan: Plan) -> None:
+        """All steps of the plan, as many at a time as there are cores; their results are in `results`.
+
+        Raises UserError, with its place in the pipeline file, as soon as a step finds the user's input at fault.
+        """
+        sorter = TopologicalSorter({name: step.needs for name, step in plan.steps.items()})
+        sorter.prepare()
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            running: dict[Future[StepResult], str] = {}
+            try:
+                while sorter.is_active():
+                    for name in sorter.get_ready():
+                        running[pool.submit(self.run_step, plan.steps[name])] = name
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        name = running.pop(future)
+                        self.results[name] = future.result()
+                        sorter.done(name)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._workers.stop_all()
+                raise
+
+    def run_step(self, step: Step) -> StepResult:
+        blocked = next((self.results[need] for need in step.needs if self.results[need].state is not State.OK), None)
+        if blocked is not None:
+            result = StepResult(step, State.SKIPPED, _because(blocked))
+            self.watcher.ended(result)
+            return result
+        files = self._files(step)
+        key = step_key(step, inputs=self._inputs(step), files=files, parameters=self._parameters(step))
+        return self.run_request(step, key, lambda: self._request(step))
+
+    def run_request(self, step: Step, key: str, request: Any, limits: StepLimits | None = None) -> StepResult:
+        """The result under `key`, from the store or from a worker that carries out what `request()` gives."""
+        found = self.store.find(key)
+        if found is not None:
+            result = StepResult(step, found.state, found.reason, found, cached=True)
+            self.watcher.ended(result)
+            return result
+        self.watcher.started(step)
+        with self.store.staging() as staged:
+            request().write(staged / "request.json")
+            outcome = self._workers.run(staged, limits or self._limits)
+            self._raise_for_user(outcome)
+            entry = self.store.publish(key, staged, _record(step, outcome))
+        result = StepResult(step, outcome.state, outcome.reason, entry)
+        self.watcher.ended(result)
+        return result
+
+    def _raise_for_user(self, outcome: Outcome) -> None:
+        if outcome.reason.startswith("killed by SIGINT"):
+            raise Interrupted("interrupted")
+        if "user_error" in outcome.result:
+            error = outcome.result["user_error"]
+            raise self.file.located(UserError(error["message"], error["key"]))
+
+    def signature(self) -> Signature:
+        """The source's whole signature, as the golden found it."""
+        return Signature.from_json(self.results["golden"].payload["signature"])
+
+    def golden(self) -> Entry:
+        entry = self.results["golden"].entry
+        assert entry is not None  # The golden is looked at only after it ended ok.
+        return entry
+
+    def artifact(self, step_name: str) -> ArtifactReference:
+        """What a convert or quantize step made."""
+        result = self.results[step_name]
+        assert result.entry is not None
+        made_format, quantization = result.step.makes
+        return ArtifactReference(str(result.entry.files), made_format, quantization, self.signature().to_json())
+
+    def _files(self, step: Step) -> dict[str, tuple[Path, ...]]:
+        """The user's files that count for this step, by role."""
+        source = self.file.pipeline.source
+        files: dict[str, tuple[Path, ...]] = {}
+        if self._reads_source(step):
+            files |= {f"source.{role}": paths for role, paths in source.content(self.file.base).items()}
+        return files | {role: (Path(path),) for role, path in self._data(step).items()}
+
+    def _reads_source(self, step: Step) -> bool:
+        return step.stage is Stage.GOLDEN or step.needs == ("golden",)
+
+    def _data(self, step: Step) -> dict[str, str]:
+        data = self.file.pipeline.data
+        evaluation = str(self.file.resolve(data.evaluation.file)) if data.evaluation else ""
+        calibration = str(self.file.resolve(data.calibration)) if data.calibration else ""
+        if step.calibrated:
+            return {"calibration": calibration}
+        if step.stage not in (Stage.GOLDEN, Stage.CHECK):
+            return {}
+        # The rows the golden is computed on: labelled ones where there are any.
+        if evaluation:
+            return {"evaluation": evaluation}
+        return {"calibration": calibration} if calibration else {}
+
+    def _inputs(self, step: Step) -> dict[str, str]:
+        """Digests of the results that count. Converters see of the golden its examples and signature alone."""
+        inputs = {}
+        if step.stage in (Stage.CONVERT, Stage.QUANTIZE):
+            inputs["examples"] = self.golden().record["files"]["examples.npz"]
+        elif step.stage is Stage.CHECK:
+            inputs["golden"] = self.golden().digest
+        for need in step.needs:
+            if need != "golden":
+                entry = self.results[need].entry
+                inputs["model"] = entry.digest if entry else ""
+        return inputs
+
+    def _parameters(self, step: Step) -> dict[str, Any]:
+        pipeline = self.file.pipeline
+        parameters: dict[str, Any] = {}
+        if self._reads_source(step):
+            parameters["source"] = pipeline.source.parameters()
+        if step.stage is not Stage.GOLDEN:
+            parameters["signature"] = self.signature().to_json()
+        if step.stage is Stage.GOLDEN:
+            parameters["accept_constant"] = pipeline.tolerances.accept_constant
+        if step.stage in (Stage.GOLDEN, Stage.CHECK) and pipeline.data.evaluation:
+            evaluation = pipeline.data.evaluation
+            parameters |= {"labels": evaluation.labels, "metric": evaluation.metric, "metric_output": evaluation.output}
+        if step.stage is Stage.CHECK:
+            parameters["threads"] = self.threads
+        return parameters
+
+    def _request(self, step: Step) -> Request:
+        before = [need for need in step.needs if need != "golden"]
+        model = self.artifact(before[0]) if before else self.source()
+        return Request(
+            stage=step.stage,
+            module=step.module,
+            artifacts={"model": model},
+            golden=str(self.golden().files) if step.stage is not Stage.GOLDEN else "",
+            base=str(self.file.base.resolve()),
+            data=self._data(step),
+            parameters=self._parameters(step),
+        )
+
+    def source(self) -> ArtifactReference:
+        options = self.file.pipeline.source
+        signature = self.signature() if "golden" in self.results else options.signature() or Signature(())
+        base = str(self.file.base.resolve())
+        return ArtifactReference(base, options.kind, "source", signature.to_json(), options.model_dump(mode="json"))
+
+
+def _because(blocked: StepResult) -> str:
+    """Passed down unchanged from the step at which it began."""
+    if blocked.state is State.SKIPPED:
+        return blocked.reason
+    return f"{blocked.step.title} ended {blocked.state}: {blocked.reason}"
+
+
+def _record(step: Step, outcome: Outcome) -> Mapping[str, Any]:
+    payload = dict(outcome.result.get("payload", {}))
+    return {
+        "step": step.name,
+        "stage": step.stage.value,
+        "module": step.module,
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "payload": payload,
+        "seconds": round(outcome.seconds, 3),
+        "peak_bytes": outcome.peak_bytes,
+        "versions": {"optimize": tool_version(), **library_versions(("numpy", *step.libraries))},
+    }

@@ -1,0 +1,164 @@
+"""The body of each stage, as it runs inside a worker: request in, payload out, files into `output`.
+
+The payload is what later steps and the report read; it holds nothing that differs between two equal runs, except where
+time itself is measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optimize.accuracy import compare, load_metric
+from optimize.arrays import Array, Arrays, load_arrays, save_arrays
+from optimize.artifact import Artifact, Made
+from optimize.data import check_headers, random_rows, read_headers, read_rows
+from optimize.drift import DriftMeter
+from optimize.execution.request import Request
+from optimize.golden import (
+    EVALUATION_BATCH,
+    Golden,
+    case_sizes,
+    check_spread,
+    output_specs,
+    rotation,
+    take,
+    whole_batches,
+    write_case,
+)
+from optimize.samples import Samples
+from optimize.signature import Signature
+from optimize.stages import RuntimeSettings
+
+
+def golden(request: Request, output: Path) -> dict[str, Any]:
+    """Run the source on its samples, once."""
+    source = importlib.import_module(request.module).load(request.model)
+    inputs = Signature(source.signature.inputs)
+    rows, drawn = _rows(request, inputs)
+    example_sizes, sizes = case_sizes(inputs, rows)
+    examples = take(inputs, rows, example_sizes)
+    runs = []
+    for index, at in enumerate(sizes):
+        case = take(inputs, rows, at)
+        # A model that writes into its inputs must not change the samples that candidates are given.
+        outputs = source.run({name: array.copy() for name, array in case.items()})
+        write_case(output, index, case, outputs)
+        runs.append((at, outputs))
+    words = [", ".join(f"{name}={size}" for name, size in at.items()) or "fixed sizes" for at in sizes]
+    (output / "cases.json").write_text(json.dumps(words), encoding="utf-8")
+    runs.append((example_sizes, source.run({name: array.copy() for name, array in examples.items()})))
+    signature = Signature(inputs.inputs, output_specs(inputs, runs))
+    save_arrays(output / "examples.npz", examples)
+    save_arrays(output / "rotation.npz", rotation(inputs, rows))
+    evaluated = _run_all(source.run, whole_batches(inputs, rows, EVALUATION_BATCH))
+    save_arrays(output / "evaluation-outputs.npz", evaluated)
+    if not request.parameters["accept_constant"]:
+        check_spread(evaluated)
+    payload: dict[str, Any] = {"signature": signature.to_json(), "samples": drawn, "rows": len(rows)}
+    if "evaluation" in request.data:
+        scores = _scores(request, evaluated)
+        save_arrays(output / "scores.npz", {"scores": scores})
+        payload["score"] = float(scores.mean())
+    return payload
+
+
+def _rows(request: Request, signature: Signature) -> tuple[Samples, str]:
+    """The rows the golden is computed on, and where they come from."""
+    for role, key in (("evaluation", "data.evaluation.file"), ("calibration", "data.calibration")):
+        if role in request.data:
+            path = Path(request.data[role])
+            labels = request.parameters["labels"] if role == "evaluation" else ""
+            check_headers(read_headers(path, key), signature, path, key, labels)
+            return read_rows(path, signature, key), role
+    return random_rows(signature, EVALUATION_BATCH, {}), "random"
+
+
+def _run_all(run: Callable[[Arrays], Arrays], batches: list[Arrays]) -> Arrays:
+    import numpy as np
+
+    parts = [run(batch) for batch in batches]
+    return {name: np.concatenate([np.atleast_1d(part[name]) for part in parts]) for name in parts[0]}
+
+
+def _scores(request: Request, outputs: Arrays) -> Array:
+    wanted = request.parameters
+    metric = load_metric(wanted["metric"], Path(request.base), wanted["metric_output"])
+    labels = load_arrays(Path(request.data["evaluation"]))[wanted["labels"]]
+    rows = len(next(iter(outputs.values())))
+    return metric(outputs, labels[:rows])
+
+
+def convert(request: Request, output: Path) -> dict[str, Any]:
+    made = importlib.import_module(request.module).convert(request.model, Golden(Path(request.golden)).examples(), output)
+    return _made(made, output)
+
+
+def quantize(request: Request, output: Path) -> dict[str, Any]:
+    model = request.model
+    calibration = None
+    if "calibration" in request.data:
+        path = Path(request.data["calibration"])
+        key = "data.calibration"
+        check_headers(read_headers(path, key), model.signature, path, key)
+        calibration = read_rows(path, model.signature, key)
+    examples = Golden(Path(request.golden)).examples()
+    made = importlib.import_module(request.module).quantize(model, calibration, examples, output)
+    return _made(made, output)
+
+
+def _made(made: Made, output: Path) -> dict[str, Any]:
+    if not any(output.iterdir()):
+        raise RuntimeError("the stage wrote no files")
+    return {"method": made.method, "notes": list(made.notes)}
+
+
+def open_session(module: str, artifact: Artifact, threads: int) -> Any:
+    runtime = importlib.import_module(module)
+    settings = RuntimeSettings(threads)
+    runtime.prepare(settings)
+    return runtime.open(runtime.read(artifact), artifact, settings)
+
+
+def check(request: Request, output: Path) -> dict[str, Any]:
+    """Drift against the golden at every case's sizes, and scores on the evaluation rows."""
+    artifact, golden_ = request.model, Golden(Path(request.golden))
+    session = open_session(request.module, artifact, request.parameters["threads"])
+    meter = DriftMeter()
+    for words, inputs, expected in golden_.cases():
+        try:
+            meter.add(expected, session.run(inputs), words)
+        except Exception as error:
+            raise RuntimeError(f"does not run at {words}: {type(error).__name__}: {error}") from error
+    payload: dict[str, Any] = {}
+    rows, _ = _rows(request, Signature(artifact.signature.inputs))
+    outputs = _run_all(session.run, whole_batches(artifact.signature, rows, EVALUATION_BATCH))
+    meter.add(golden_.evaluation_outputs(), outputs, "the evaluation rows")
+    if "evaluation" in request.data and not meter.problems:
+        payload["accuracy"] = compare(golden_.scores(), _scores(request, outputs)).to_json()
+    return payload | {"drift": meter.figures(), "problems": meter.problems}
+
+
+def measure(request: Request, output: Path) -> dict[str, Any]:
+    from optimize.benchmarks.experiment import run_experiment
+
+    return run_experiment(request, output)
+
+
+def bundle(request: Request, output: Path) -> dict[str, Any]:
+    from optimize.bundles.emit import emit
+
+    return emit(request, output)
+
+
+STEPS: dict[str, Callable[[Request, Path], dict[str, Any]]] = {
+    "golden": golden,
+    "convert": convert,
+    "quantize": quantize,
+    "check": check,
+    "measure": measure,
+    "bundle": bundle,
+}

@@ -1,0 +1,209 @@
+"""From a pipeline to the steps that carry it out. Pure: nothing is read from disk and nothing is run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from optimize import stages
+from optimize.errors import UserError
+from optimize.pipeline.schema import Pipeline
+
+
+class Stage(StrEnum):
+    """The stages of a run, in order."""
+
+    GOLDEN = "golden"
+    CONVERT = "convert"
+    QUANTIZE = "quantize"
+    CHECK = "check"
+    MEASURE = "measure"
+    BUNDLE = "bundle"
+
+    def after(self, other: Stage) -> bool:
+        order = list(Stage)
+        return order.index(self) > order.index(other)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work, done in a process of its own.
+
+    `module` is the stage module that does it; `needs` are the steps whose results it reads; `candidate` is the one it
+    belongs to, where it belongs to one.
+    """
+
+    name: str
+    stage: Stage
+    module: str
+    needs: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    calibrated: bool = False
+    makes: tuple[str, str] = ("", "")
+
+    @property
+    def title(self) -> str:
+        return self.name.replace(":", " ", 1)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A path through the plan to something that could be deployed.
+
+    `artifact` is the step that makes it and `check` the one that judges it; where no path exists they are empty and
+    `reason` says why.
+    """
+
+    name: str
+    format: str
+    quantization: str
+    artifact: str = ""
+    check: str = ""
+    converter: str = ""
+    reason: str = ""
+
+    @property
+    def precision(self) -> str:
+        return "fp32" if self.quantization == "none" else "int8"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in an order in which each comes after what it needs, and the candidates they lead to."""
+
+    steps: Mapping[str, Step]
+    candidates: tuple[Candidate, ...]
+    until: Stage
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A stage as the path search sees it: from one node (format, quantization) to another."""
+
+    name: str
+    start: tuple[str, str]
+    end: tuple[str, str]
+    libraries: tuple[str, ...]
+    module: str
+
+
+def make_plan(pipeline: Pipeline, only: Sequence[str] = (), until: Stage = Stage.BUNDLE) -> Plan:
+    """Raises UserError for a candidate in `only` that is not in the file, or a format nobody makes."""
+    candidates = _expand(pipeline)
+    _check_only(only, candidates)
+    edges, origin = find_edges(pipeline.source.kind)
+    steps: dict[str, Step] = {"golden": _golden(pipeline)}
+    planned = [
+        _plan_candidate(candidate, pipeline, edges, origin, steps)
+        for candidate in candidates
+        if not only or candidate.name in only
+    ]
+    kept = {name: step for name, step in steps.items() if not step.stage.after(until)}
+    return Plan(kept, tuple(planned), until)
+
+
+def _expand(pipeline: Pipeline) -> list[Candidate]:
+    made = {stage.makes for table in (stages.converters(), stages.quantizers()) for stage in table.values()}
+    runnable = stages.runtimes()
+    for index, name in enumerate(pipeline.candidates.formats):
+        if name not in runnable:
+            others = ", ".join(sorted(made & runnable.keys()))
+            raise UserError(f"{name!r} is not a format; one of {others}", f"candidates.formats.{index}")
+    return [
+        Candidate(f"{name}-{quantization}", name, quantization)
+        for name in pipeline.candidates.formats
+        for quantization in pipeline.candidates.quantization
+    ]
+
+
+def _check_only(only: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    names = [candidate.name for candidate in candidates]
+    for name in only:
+        if name not in names:
+            raise UserError(f"--only {name}: the pipeline file has no such candidate; it has {', '.join(names)}")
+
+
+def _golden(pipeline: Pipeline) -> Step:
+    source = stages.stages("sources")[pipeline.source.kind]
+    return Step("golden", Stage.GOLDEN, source.__name__, libraries=source.libraries)
+
+
+def find_edges(kind: str) -> tuple[list[Edge], tuple[str, str]]:
+    """All stages as edges, and the node a source of this kind stands on.
+
+    A converter that reads and makes the same format adopts a source of that kind: what it makes is the format's own
+    layout in the store, and every other stage starts from that.
+    """
+    edges = []
+    for name, converter in stages.converters().items():
+        start = (converter.reads, "source" if converter.reads == converter.makes else "none")
+        edges.append(Edge(name, start, (converter.makes, "none"), converter.libraries, _module(converter)))
+    for name, quantizer in stages.quantizers().items():
+        end = (quantizer.makes, quantizer.quantization)
+        edges.append(Edge(name, (quantizer.reads, "none"), end, quantizer.libraries, _module(quantizer)))
+    adopted = any(edge.start == (kind, "source") for edge in edges)
+    return edges, (kind, "source" if adopted else "none")
+
+
+def _module(stage: Any) -> str:
+    name: str = stage.__name__
+    return name
+
+
+def shortest_path(edges: Sequence[Edge], start: tuple[str, str], end: tuple[str, str]) -> list[Edge] | None:
+    """Fewest stages; among equals the one that stands first in the tables."""
+    paths: dict[tuple[str, str], list[Edge]] = {start: []}
+    todo = deque([start])
+    while todo:
+        node = todo.popleft()
+        if node == end:
+            return paths[node]
+        for edge in edges:
+            if edge.start == node and edge.end not in paths:
+                paths[edge.end] = [*paths[node], edge]
+                todo.append(edge.end)
+    return None
+
+
+def _plan_candidate(
+    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origin: tuple[str, str], steps: dict[str, Step]
+) -> Candidate:
+    path = shortest_path(edges, origin, (candidate.format, candidate.quantization))
+    if not path:
+        return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
+    if candidate.quantization == "static" and not pipeline.data.calibration:
+        raise UserError(
+            "static quantization reads calibration data, and the file names none; add `data: {calibration: "
+            "calibration.npz}`, or take `static` out of candidates.quantization",
+            "candidates.quantization",
+        )
+    needs = ("golden",)
+    for edge in path:
+        step = _stage_step(edge, needs)
+        steps.setdefault(step.name, step)
+        needs = ("golden", step.name)
+    runtime = stages.runtimes()[candidate.format]
+    check = Step(
+        f"check:{candidate.name}", Stage.CHECK, _module(runtime), needs, runtime.libraries,
+        makes=(candidate.format, candidate.quantization),
+    )  # fmt: skip
+    steps[check.name] = check
+    return replace(candidate, artifact=needs[-1], check=check.name, converter=" → ".join(edge.name for edge in path))
+
+
+def _stage_step(edge: Edge, needs: tuple[str, ...]) -> Step:
+    made_format, quantization = edge.end
+    stage = Stage.CONVERT if quantization == "none" else Stage.QUANTIZE
+    name = made_format if quantization == "none" else f"{made_format}-{quantization}"
+    return Step(
+        f"{stage}:{name}", stage, edge.module, needs, edge.libraries,
+        calibrated=quantization == "static", makes=edge.end,
+    )  # fmt: skip
+
+
+def _no_path(candidate: Candidate, kind: str) -> str:
+    what = candidate.format if candidate.quantization == "none" else f"{candidate.format} at {candidate.quantization} int8"
+    return f"no converter leads from a {kind} source to {what}; see docs/formats.md for the paths there are"
