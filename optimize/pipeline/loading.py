@@ -44,7 +44,7 @@ class PipelineFile:
 
     @property
     def base(self) -> Path:
-        return self.path.parent
+        return self.path.resolve().parent
 
     def located(self, error: UserError) -> UserError:
         """The same error, with file and line in front."""

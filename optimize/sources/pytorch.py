@@ -65,7 +65,8 @@ def build_module(model: Artifact) -> Any:
         raise UserError(f"{options['factory']} gave a {type(module).__name__}, not an nn.Module", "source.factory")
     state = _read_state(base / options["weights"], trust=options["trust"])
     _load_state(module, state, options)
-    return module.eval()
+    # Gradients play no part here, and a quantized layer cannot be traced around a tensor that asks for one.
+    return module.eval().requires_grad_(False)
 
 
 def load_module(model: Artifact) -> Any:
@@ -171,10 +172,12 @@ class PyTorchSource:
                 raise UserError(message, "source.inputs") from error
         return {name: tensor.detach().numpy() for name, tensor in flatten(result).items()}
 
-    def call(self, tensors: list[Any]) -> Any:
+    def call(self, tensors: list[Any], module: Any = None) -> Any:
+        """`module` stands in for the source's own where a stage has changed it."""
+        module = self.module if module is None else module
         if self._by_keyword:
-            return self.module(**dict(zip(self.signature.input_names, tensors, strict=True)))
-        return self.module(*tensors)
+            return module(**dict(zip(self.signature.input_names, tensors, strict=True)))
+        return module(*tensors)
 
     def positional(self, signature: Signature) -> Any:
         import torch
@@ -182,12 +185,14 @@ class PyTorchSource:
         source, names = self, signature.output_names
 
         class Positional(torch.nn.Module):
+            """`model` is the user's own module; stages may replace it, or parts of it, by what they make of it."""
+
             def __init__(self) -> None:
                 super().__init__()
                 self.model = source.module
 
             def forward(self, *inputs: Any) -> Any:
-                outputs = flatten(source.call(list(inputs)))
+                outputs = flatten(source.call(list(inputs), self.model))
                 return outputs[names[0]] if len(names) == 1 else tuple(outputs[name] for name in names)
 
         return Positional().eval()

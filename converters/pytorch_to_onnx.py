@@ -1,0 +1,117 @@
+"""PyTorch to ONNX: the exporter over torch.export first, the older one where that fails."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
+from optimize.signature import Signature, TensorSpec
+
+reads = "pytorch"
+makes = "onnx"
+libraries = ("torch", "onnx", "onnxscript", "onnxruntime")
+FILE = "model.onnx"
+OPSET = 20
+"""What the torch.export-based exporter of torch 2.13 writes without converting versions."""
+INLINE_BYTES = 1_500_000_000
+"""Larger weights go beside the file: one protobuf message holds less than 2 GB."""
+
+
+def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    from optimize.sources.pytorch import load_module
+
+    failures: list[str] = []
+    for method, export in (("torch.onnx.export over torch.export", _export), ("torch.onnx.export by tracing", _trace)):
+        module = load_module(model)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                export(module, model.signature, _fresh(model.signature, examples), output / FILE)
+            _check(output / FILE, model.signature)
+        except Exception as error:
+            # Either exporter raises whatever its passes raise; the other one is tried, and both causes are told.
+            failures.append(f"{method}: {type(error).__name__}: {_first_line(error)}")
+            _empty(output)
+            continue
+        return Made(f"{method}, opset {OPSET}", tuple(f"failed first: {failure}" for failure in failures))
+    raise Unsupported("; ".join(failures))
+
+
+def _fresh(signature: Signature, examples: Arrays) -> tuple[Any, ...]:
+    """New tensors for every attempt: a failed torch.export leaves its marks on those it was given."""
+    import torch
+
+    return tuple(torch.from_numpy(examples[name].copy()) for name in signature.input_names)
+
+
+def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+    import torch
+
+    dimensions = {name: torch.export.Dim(name) for name in signature.dimensions}
+    shapes = tuple({axis: dimensions[d] for axis, d in _named(spec)} for spec in signature.inputs)
+    torch.onnx.export(
+        module, tensors, path, dynamo=True, external_data=_weight_bytes(module) > INLINE_BYTES, verbose=False,
+        input_names=list(signature.input_names), output_names=list(signature.output_names), opset_version=OPSET,
+        dynamic_shapes=(shapes,) if dimensions else None, optimize=True,
+    )  # fmt: skip
+    _drop_value_info(path)
+
+
+def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+    import torch
+
+    specs = (*signature.inputs, *signature.outputs)
+    torch.onnx.export(
+        module, tensors, path, dynamo=False, input_names=list(signature.input_names),
+        output_names=list(signature.output_names), opset_version=OPSET,
+        dynamic_axes={spec.name: dict(_named(spec)) for spec in specs if dict(_named(spec))},
+    )  # fmt: skip
+
+
+def _named(spec: TensorSpec) -> list[tuple[int, str]]:
+    return [(axis, d) for axis, d in enumerate(spec.shape) if isinstance(d, str)]
+
+
+def _weight_bytes(module: Any) -> int:
+    return sum(t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers()))
+
+
+def _drop_value_info(path: Path) -> None:
+    """The exporter's inferred shapes contradict what ONNX Runtime's quantizers infer, and break them."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    del model.graph.value_info[:]
+    onnx.save(model, path)
+
+
+def _check(path: Path, signature: Signature) -> None:
+    """Raises where a named dimension has been baked in, or a name was lost."""
+    import onnx
+
+    graph = onnx.load(path, load_external_data=False).graph
+    onnx.checker.check_model(str(path))
+    found = {value.name: value for value in graph.input}
+    if set(found) != set(signature.input_names):
+        raise ValueError(f"the exported model takes {sorted(found)}, not {sorted(signature.input_names)}")
+    if [value.name for value in graph.output] != list(signature.output_names):
+        raise ValueError(f"the exported model gives {[v.name for v in graph.output]}, not {list(signature.output_names)}")
+    for spec in signature.inputs:
+        sizes = found[spec.name].type.tensor_type.shape.dim
+        for axis, name in _named(spec):
+            if sizes[axis].HasField("dim_value"):
+                raise ValueError(f"dimension {name} of {spec.name} was baked in as {sizes[axis].dim_value}")
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else ""

@@ -1,0 +1,68 @@
+"""Static int8 of a SavedModel by neural-compressor: its graph rewritten to oneDNN's quantized operators.
+
+The result runs in stock TensorFlow and TensorFlow Serving on x86; there is no such rewrite for other processors.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
+from optimize.golden import whole_batches
+from optimize.samples import Samples
+from optimize.signature import Signature
+
+reads = "saved_model"
+makes = "saved_model"
+quantization = "static"
+libraries = ("tensorflow-cpu", "tensorflow", "neural-compressor")
+BATCH = 8
+
+
+def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+    if platform.machine() not in ("x86_64", "AMD64"):
+        raise Unsupported(f"neural-compressor rewrites TensorFlow graphs for x86 only, and this is {platform.machine()}")
+    if calibration is None:
+        raise ValueError("static quantization without calibration data")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    from neural_compressor.tensorflow import StaticQuantConfig, quantize_model
+
+    work = output.parent / "neural-compressor"
+    work.mkdir()
+    os.chdir(work)  # It writes its logs and workspaces into the current folder.
+    loader = _Loader(model.signature, calibration)
+    quantized = quantize_model(str(model.path), StaticQuantConfig(), loader, calib_iteration=loader.count)
+    quantized.save(str(work / "saved"))
+    _move(work / "saved", output)
+    shutil.rmtree(work)
+    return Made(f"neural-compressor static int8, calibrated on {loader.count} batches of {loader.batch_size}")
+
+
+class _Loader:
+    """Batches as neural-compressor asks for them: (inputs, labels), with `batch_size`."""
+
+    def __init__(self, signature: Signature, calibration: Samples) -> None:
+        self._names = signature.input_names
+        self._batches = whole_batches(signature, calibration, BATCH)
+        self.batch_size = len(next(iter(self._batches[0].values())))
+        self.count = len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[Any, int]]:
+        for batch in self._batches:
+            inputs = [batch[name] for name in self._names]
+            yield (inputs[0] if len(inputs) == 1 else tuple(inputs)), 0
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def _move(saved: Path, output: Path) -> None:
+    for path in saved.iterdir():
+        shutil.move(path, output / path.name)

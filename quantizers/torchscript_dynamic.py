@@ -1,0 +1,41 @@
+"""Dynamic int8 of linear and recurrent layers in PyTorch, then TorchScript.
+
+Weights are int8 per channel where the engine has it, activations are quantized at run time per tensor. Convolutions stay
+in float: PyTorch has no dynamic kernel for them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscript
+from optimize.errors import Unsupported
+from optimize.samples import Samples
+
+reads = "pytorch"
+makes = "torchscript"
+quantization = "dynamic"
+libraries = ("torch",)
+
+
+def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+    import torch
+    from torch import nn
+
+    from optimize.sources.pytorch import load_module
+
+    module = load_module(model)
+    kinds = {nn.Linear, nn.LSTM, nn.GRU}
+    count = sum(type(layer) in kinds for layer in module.modules())
+    if not count:
+        raise Unsupported("the model has no nn.Linear, nn.LSTM or nn.GRU, and quantize_dynamic does no other layer")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantized = torch.ao.quantization.quantize_dynamic(module, kinds, dtype=torch.qint8)
+    tensors = tuple(torch.from_numpy(examples[name]) for name in model.signature.input_names)
+    scripted, method, notes = to_torchscript(quantized, tensors)
+    save(scripted, output / FILE)
+    return Made(f"torch.ao quantize_dynamic of {count} layers; {method}", notes)

@@ -1,0 +1,64 @@
+"""Static int8 in PyTorch by FX graph mode, then TorchScript."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscript
+from optimize.errors import Unsupported
+from optimize.golden import whole_batches
+from optimize.samples import Samples
+from optimize.signature import Signature
+
+reads = "pytorch"
+makes = "torchscript"
+quantization = "static"
+libraries = ("torch",)
+BATCH = 32
+
+
+def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+    import torch
+
+    from optimize.sources.pytorch import PyTorchSource
+
+    if calibration is None:
+        raise ValueError("static quantization without calibration data")
+    source = PyTorchSource(model)
+    tensors = _tensors(model.signature, examples)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.
+        source.module = _prepare(source.module, tensors)
+        rows = 0
+        for batch in whole_batches(model.signature, calibration, BATCH):
+            source.call(list(_tensors(model.signature, batch)))
+            rows += len(next(iter(batch.values())))
+        source.module = torch.ao.quantization.quantize_fx.convert_fx(source.module)
+        scripted, method, notes = to_torchscript(source.positional(model.signature), tensors)
+    save(scripted, output / FILE)
+    return Made(f"torch.ao FX graph mode, x86 engine, calibrated on {rows} rows; {method}", notes)
+
+
+def _tensors(signature: Signature, arrays: Arrays) -> tuple[Any, ...]:
+    import torch
+
+    return tuple(torch.from_numpy(arrays[name]) for name in signature.input_names)
+
+
+def _prepare(module: Any, tensors: tuple[Any, ...]) -> Any:
+    """Fused and observed. FX records the module by symbolic tracing, which a branch on data ends."""
+    import torch
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import prepare_fx
+
+    torch.backends.quantized.engine = "x86"
+    try:
+        return prepare_fx(module, get_default_qconfig_mapping("x86"), example_inputs=tensors)
+    except Exception as error:
+        # FX raises its own TraceError, and TypeError or whatever the model does with a proxy.
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Unsupported(f"torch.fx cannot trace the model symbolically: {first}") from error
