@@ -24,7 +24,8 @@ register_unary(
         "silu": tf.nn.silu,
         "special_expit": tf.sigmoid,
         "softsign": tf.nn.softsign,
-    }
+    },
+    __name__,
 )
 
 
@@ -122,9 +123,20 @@ def softmax(context: Any, self: Value, dim: int, dtype: Any) -> Value:
     return _along(tf.nn.softmax, self, dim, context.dtype)
 
 
-@rule("aten._softmax.default", "aten._safe_softmax.default", lazy=True)
-def core_softmax(context: Any, self: Value, dim: int, half_to_float: bool = False, dtype: Any = None) -> Value:
+@rule("aten._softmax.default", lazy=True)
+def core_softmax(context: Any, self: Value, dim: int, half_to_float: bool) -> Value:
     return _along(tf.nn.softmax, self, dim, context.dtype)
+
+
+@rule("aten._safe_softmax.default", lazy=True)
+def safe_softmax(context: Any, self: Value, dim: int, dtype: Any) -> Value:
+    """A row of nothing but -inf gives zeros, not NaN."""
+
+    def function(x: Any, axis: int) -> Any:
+        masked = tf.reduce_all(tf.equal(x, tf.constant(-np.inf, x.dtype)), axis, keepdims=True)
+        return tf.where(masked, tf.zeros_like(x), tf.nn.softmax(x, axis=axis))
+
+    return _along(function, self, dim, context.dtype)
 
 
 @rule("aten.log_softmax.int", "aten.special_log_softmax.int", lazy=True)

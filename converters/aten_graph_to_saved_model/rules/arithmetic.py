@@ -65,7 +65,8 @@ register_unary(
         "tanh": tf.tanh,
         "trunc": _truncate,
         "fix": _truncate,
-    }
+    },
+    __name__,
 )
 
 register_binary(
@@ -77,8 +78,8 @@ register_binary(
         "floor_divide.Scalar": tf.math.floordiv,
         "fmax.default": lambda a, b: tf.where(_is_nan(a), b, tf.where(_is_nan(b), a, tf.maximum(a, b))),
         "fmin.default": lambda a, b: tf.where(_is_nan(a), b, tf.where(_is_nan(b), a, tf.minimum(a, b))),
-        "fmod.Scalar": tf.math.truncatemod,
-        "fmod.Tensor": tf.math.truncatemod,
+        "fmod.Scalar": tf.truncatemod,
+        "fmod.Tensor": tf.truncatemod,
         "hypot.default": lambda a, b: tf.sqrt(tf.square(a) + tf.square(b)),
         "logaddexp.default": lambda a, b: tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b))),
         "max.other": tf.maximum,
@@ -91,7 +92,8 @@ register_binary(
         "xlogy.Tensor": tf.math.xlogy,
         "xlogy.Scalar_Other": tf.math.xlogy,
         "special_xlogy.default": tf.math.xlogy,
-    }
+    },
+    __name__,
 )
 
 

@@ -58,7 +58,8 @@ register_binary(
         "logical_and.default": tf.logical_and,
         "logical_or.default": tf.logical_or,
         "logical_xor.default": tf.math.logical_xor,
-    }
+    },
+    __name__,
 )
 
 

@@ -23,28 +23,32 @@ def cast(operand: Any, dtype: Any) -> Any:
     return tf.cast(operand, dtype) if tf.is_tensor(operand) else tf.constant(operand, dtype)
 
 
-def register_unary(functions: Mapping[str, Callable[[Any], Any]]) -> None:
-    """`aten.NAME.default(self)`, computed in the result's dtype."""
+def register_unary(functions: Mapping[str, Callable[[Any], Any]], family: str) -> None:
+    """`aten.NAME.default(self)`, computed in the result's dtype; `family` is the module that these belong to."""
     for name, function in functions.items():
-        _register_unary(name, function)
+        _register_unary(name, function, family)
 
 
-def _register_unary(name: str, function: Callable[[Any], Any]) -> None:
-    @rule(f"aten.{name}.default", lazy=True)
+def _register_unary(name: str, function: Callable[[Any], Any], family: str) -> None:
     def unary(context: Any, self: Value) -> Value:
         return elementwise(function, self, dtype=context.dtype)
 
+    unary.__module__ = family
+    rule(f"aten.{name}.default", lazy=True)(unary)
 
-def register_binary(functions: Mapping[str, Callable[[Any, Any], Any]]) -> None:
+
+def register_binary(functions: Mapping[str, Callable[[Any, Any], Any]], family: str) -> None:
     """`aten.NAME(self, other)`, computed in the result's dtype."""
     for name, function in functions.items():
-        _register_binary(name, function)
+        _register_binary(name, function, family)
 
 
-def _register_binary(name: str, function: Callable[[Any, Any], Any]) -> None:
-    @rule(f"aten.{name}", lazy=True)
+def _register_binary(name: str, function: Callable[[Any, Any], Any], family: str) -> None:
     def binary(context: Any, self: Any, other: Any) -> Value:
         return elementwise(function, self, other, dtype=context.dtype)
+
+    binary.__module__ = family
+    rule(f"aten.{name}", lazy=True)(binary)
 
 
 def promoted(*operands: Any) -> Any:

@@ -1,0 +1,116 @@
+"""Sizes and other numbers known only when the model runs, and the checks torch.export leaves about them."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from optimize.converters.aten_graph_to_saved_model import symbolic
+from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
+from optimize.converters.aten_graph_to_saved_model.values import Value
+
+
+@rule("aten.sym_size.int", lazy=True)
+def size(context: Any, self: Value, dim: int) -> Any:
+    return self.size(dim)
+
+
+@rule("aten.sym_numel.default", lazy=True)
+def element_count(context: Any, self: Value) -> Any:
+    return symbolic.product([self.size(axis) for axis in range(self.rank)])
+
+
+@rule("sym.getitem")
+def item_of_list(context: Any, operands: list[Any]) -> Any:
+    values, index = operands
+    return values[index]
+
+
+def _floats(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: function(tf.cast(x, tf.float32))
+
+
+# Of Python numbers, the function torch itself calls; of tensors, TensorFlow's.
+_ARITHMETIC: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "add": (operator.add, tf.add),
+    "sub": (operator.sub, tf.subtract),
+    "mul": (operator.mul, tf.multiply),
+    "floordiv": (operator.floordiv, tf.math.floordiv),
+    "truediv": (operator.truediv, lambda a, b: tf.divide(tf.cast(a, tf.float32), tf.cast(b, tf.float32))),
+    "mod": (operator.mod, tf.math.floormod),
+    "pow": (operator.pow, tf.pow),
+    "pow_by_natural": (operator.pow, tf.pow),
+    "neg": (operator.neg, tf.negative),
+    "eq": (operator.eq, tf.equal),
+    "ne": (operator.ne, tf.not_equal),
+    "lt": (operator.lt, tf.less),
+    "le": (operator.le, tf.less_equal),
+    "gt": (operator.gt, tf.greater),
+    "ge": (operator.ge, tf.greater_equal),
+    "and_": (operator.and_, tf.logical_and),
+    "or_": (operator.or_, tf.logical_or),
+    "sym_not": (operator.not_, tf.logical_not),
+    "not_": (operator.not_, tf.logical_not),
+    "sym_max": (max, tf.maximum),
+    "sym_min": (min, tf.minimum),
+    "sym_float": (float, lambda x: tf.cast(x, tf.float32)),
+    "sym_int": (int, lambda x: tf.cast(x, tf.int32)),
+    "trunc": (math.trunc, lambda x: tf.cast(x, tf.int32)),
+    "ceil": (math.ceil, lambda x: tf.cast(tf.math.ceil(x), tf.int32)),
+    "floor": (math.floor, lambda x: tf.cast(tf.math.floor(x), tf.int32)),
+    "round": (round, lambda x: tf.cast(tf.round(x), tf.int32)),
+    "sym_ite": (lambda c, a, b: a if c else b, tf.where),
+    "sym_sum": (sum, lambda values: tf.add_n([tf.cast(v, tf.int32) for v in values])),
+    "_sym_sqrt": (math.sqrt, _floats(tf.sqrt)),
+    "sqrt": (math.sqrt, _floats(tf.sqrt)),
+    "log": (math.log, _floats(tf.math.log)),
+    "_sym_log2": (math.log2, lambda x: tf.math.log(tf.cast(x, tf.float32)) / math.log(2)),
+}
+
+
+def _register_arithmetic(name: str, of_numbers: Callable[..., Any], of_tensors: Callable[..., Any]) -> None:
+    @rule(f"sym.{name}")
+    def arithmetic(context: Any, operands: list[Any]) -> Any:
+        if any(tf.is_tensor(operand) for operand in tf.nest.flatten(operands)):
+            return of_tensors(*_one_kind(operands))
+        return of_numbers(*operands)
+
+
+def _one_kind(operands: list[Any]) -> list[Any]:
+    """A size beside a fraction becomes one."""
+    if any(isinstance(o, float) or (tf.is_tensor(o) and o.dtype.is_floating) for o in operands):
+        return [o if tf.is_tensor(o) and o.dtype == tf.bool else tf.cast(o, tf.float32) for o in operands]
+    return operands
+
+
+for _name, (_of_numbers, _of_tensors) in _ARITHMETIC.items():
+    _register_arithmetic(_name, _of_numbers, _of_tensors)
+
+
+@rule("aten.item.default", "aten._local_scalar_dense.default")
+def item(context: Any, self: Any) -> Any:
+    number = tf.reshape(self, [])
+    # Sizes are int32 everywhere here.
+    return tf.cast(number, tf.int32) if number.dtype.is_integer else number
+
+
+@rule("aten.is_nonzero.default")
+def is_nonzero(context: Any, self: Any) -> Any:
+    return tf.cast(tf.reshape(self, []), tf.bool)
+
+
+@rule(
+    "aten._assert_scalar.default",
+    "aten._assert_async.msg",
+    "aten._assert_tensor_metadata.default",
+    "aten.sym_constrain_range.default",
+    "aten.sym_constrain_range_for_size.default",
+    "sym._check",
+    "sym._check_is_size",
+)
+def assertion(context: Any, **_: Any) -> None:
+    """torch.export's own notes on what it assumed; they compute nothing."""

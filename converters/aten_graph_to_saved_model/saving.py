@@ -1,0 +1,125 @@
+"""From the files of an ATen graph to the files of a SavedModel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import tensorflow as tf
+
+from optimize.arrays import Array
+from optimize.converters.aten_graph_to_saved_model.interpreter import check_coverage, interpret, resolve
+from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, WeightStore
+from optimize.errors import ToolError
+from optimize.signature import Signature, TensorSpec
+
+# Below this, a weight is a constant of the graph, which TensorFlow can fold and read sizes and indices from.
+_CONSTANT_BYTES = 1024
+
+_DTYPES: dict[str, Any] = {
+    "BOOL": np.bool_,
+    "U8": np.uint8,
+    "I8": np.int8,
+    "I16": np.int16,
+    "I32": np.int32,
+    "I64": np.int64,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "F32": np.float32,
+    "F64": np.float64,
+}
+
+
+class Variables:
+    """A `WeightStore` of variables at the model's own precision."""
+
+    def __init__(self) -> None:
+        self.tracked: dict[str, Any] = {}
+
+    def place(self, name: str, array: Array, channel: int | None) -> Any:
+        if array.nbytes <= _CONSTANT_BYTES:
+            return tf.constant(array)
+        if name not in self.tracked:
+            with tf.init_scope():
+                self.tracked[name] = tf.Variable(np.ascontiguousarray(array), trainable=False, name=_safe(name))
+        return tf.convert_to_tensor(self.tracked[name])
+
+    def rows(self, name: str, array: Array, indices: Any) -> Any:
+        return tf.gather(self.place(name, array, 0), indices)
+
+
+def save(folder: Path, signature: Signature, store: Any, output: Path) -> None:
+    """Write the SavedModel of `graph.json` and `weights.safetensors` in `folder` into `output`.
+
+    Raises `Unsupported` with all operators that have no rule, before any other work.
+    """
+    document = json.loads((folder / "graph.json").read_text())
+    check_coverage(document["graph"])
+    weights = read_weights(folder / "weights.safetensors")
+    module = tf.Module()
+    function = tf.function(_function(document, weights, store, signature), input_signature=_specs(signature.inputs))
+    concrete = function.get_concrete_function()
+    module.weights, module.serve = store.tracked, function
+    tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})
+
+
+def _function(document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore, signature: Signature) -> Any:
+    def serve(*inputs: Any) -> dict[str, Any]:
+        environment: dict[str, Any] = {
+            value: Weight(name, weights[name], store) for value, name in document["weights"].items()
+        }
+        environment |= {name: Value(tensor) for name, tensor in zip(document["inputs"], inputs, strict=True)}
+        interpret({**document["graph"], "outputs": []}, environment)
+        outputs = [resolve(output, environment) for output in document["outputs"]]
+        named = zip(signature.output_names, outputs, strict=True)
+        return {name: _output(value) for name, value in named}
+
+    return serve
+
+
+def _output(value: Any) -> Any:
+    # A signature may not give back its own input, nor one tensor under two names.
+    return tf.identity(value.tensor if isinstance(value, Value) else value)
+
+
+def _specs(inputs: tuple[TensorSpec, ...]) -> list[Any]:
+    return [
+        tf.TensorSpec([size if isinstance(size, int) else None for size in spec.shape], spec.dtype, name=spec.name)
+        for spec in inputs
+    ]
+
+
+def _safe(name: str) -> str:
+    """A name that TensorFlow accepts for an operation."""
+    return "".join(c if c.isalnum() or c in "_./-" else "_" for c in name).lstrip("_./-") or "weight"
+
+
+def read_weights(path: Path) -> dict[str, Array]:
+    """The arrays of a safetensors file, mapped from disk and not read until used.
+
+    https://huggingface.co/docs/safetensors: eight bytes of the header's length, the header in JSON, the data.
+    """
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    if all(entry["data_offsets"][0] == entry["data_offsets"][1] for entry in header.values()):
+        return {name: np.zeros(entry["shape"], _dtype(entry)) for name, entry in header.items()}
+    data = np.memmap(path, np.uint8, "r", 8 + length)
+    return {name: _array(data, entry) for name, entry in header.items()}
+
+
+def _array(data: Array, entry: Mapping[str, Any]) -> Array:
+    start, end = entry["data_offsets"]
+    return data[start:end].view(_dtype(entry)).reshape(entry["shape"])
+
+
+def _dtype(entry: Mapping[str, Any]) -> Any:
+    try:
+        return np.dtype(_DTYPES[entry["dtype"]])
+    except KeyError as error:
+        raise ToolError(f"weights of type {entry['dtype']} have no NumPy type here") from error
