@@ -24,11 +24,11 @@ BATCH = 32
 def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
     import torch
 
-    from optimize.sources.pytorch import PyTorchSource
+    from optimize.sources.pytorch import PyTorchSource, build_module
 
     if calibration is None:
         raise ValueError("static quantization without calibration data")
-    source = PyTorchSource(model)
+    source = PyTorchSource(build_module(model), model.signature)
     tensors = _tensors(model.signature, examples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact
 from optimize.signature import Signature, TensorSpec
 from optimize.sources.user_code import code_closure, code_file
-from optimize.stages import stages
+from optimize.stages import RuntimeSettings, Session, stages
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
@@ -91,30 +89,33 @@ class SourceOptions(Section):
         return files
 
 
-class LoadedSource(Protocol):
-    """The source in its own framework: eval mode, fp32 as it was saved, no autocast."""
+class LoadedSource(Session, Protocol):
+    """The source in its own framework: eval mode, fp32 as it was saved, no autocast.
+
+    `run` raises UserError (`source.inputs`) where the model refuses the inputs.
+    """
 
     signature: Signature
-    """Inputs as declared or inferred; outputs are filled in by the first run."""
-
-    def run(self, inputs: Arrays) -> Arrays:
-        """Outputs by name. Raises UserError (`source.inputs`) where the model refuses the inputs."""
+    """Inputs as declared or inferred; which outputs there are is seen by running it."""
 
 
 class Source(Protocol):
-    """The contract of a module in this package."""
+    """The contract of a module in this package: its options, and the loading phases of a runtime.
+
+    `read` and `open` raise UserError with the key that is at fault.
+    """
 
     kind: str
     libraries: tuple[str, ...]
     Options: type[SourceOptions]
 
-    def load(self, model: Artifact) -> LoadedSource:
-        """Raises UserError with the key that is at fault."""
+    def prepare(self, settings: RuntimeSettings) -> None: ...
+
+    def read(self, model: Artifact) -> Any: ...
+
+    def open(self, loaded: Any, model: Artifact, settings: RuntimeSettings) -> LoadedSource: ...
 
 
 def sources() -> Mapping[str, Source]:
     return cast(Mapping[str, Source], stages("sources"))
 
-
-def spec_of(name: str, array: np.ndarray[Any, Any], like: TensorSpec | None = None) -> TensorSpec:
-    return TensorSpec(name, array.dtype.name, like.shape if like else array.shape)

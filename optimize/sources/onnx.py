@@ -10,6 +10,7 @@ from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.signature import Signature, TensorSpec
 from optimize.sources.base import SourceOptions
+from optimize.stages import RuntimeSettings
 
 kind = "onnx"
 libraries = ("onnx", "onnxruntime")
@@ -37,24 +38,34 @@ class Options(SourceOptions):
         return {"file": (file, *sorted(p for p in file.parent.glob(f"{file.stem}*") if p.suffix in (".data", ".bin")))}
 
 
-def load(model: Artifact) -> OnnxSource:
-    return OnnxSource(model)
+def prepare(settings: RuntimeSettings) -> None:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+
+
+def read(model: Artifact) -> Any:
+    return str(model.path / model.options["file"])
+
+
+def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> OnnxSource:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(loaded, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises bare pybind classes with no common base.
+        raise UserError(f"{loaded} is not a model ONNX Runtime can load: {_short(error)}", "source.file") from error
+    return OnnxSource(session, model.signature)
 
 
 class OnnxSource:
-    def __init__(self, model: Artifact) -> None:
-        import onnxruntime
-
-        onnxruntime.set_default_logger_severity(3)
-        path = model.path / model.options["file"]
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime raises bare pybind classes with no common base.
-            raise UserError(f"{path} is not a model ONNX Runtime can load: {_short(error)}", "source.file") from error
-        declared = model.signature.inputs or tuple(map(_spec, self._session.get_inputs()))
-        self.signature = Signature(declared)
+    def __init__(self, session: Any, signature: Signature) -> None:
+        self._session = session
+        self.signature = Signature(signature.inputs or tuple(map(_spec, session.get_inputs())))
+        self.threads: int | None = session.get_session_options().intra_op_num_threads
 
     def run(self, inputs: Arrays) -> Arrays:
         names = [output.name for output in self._session.get_outputs()]

@@ -16,6 +16,7 @@ from optimize.errors import UserError
 from optimize.signature import Signature
 from optimize.sources.base import InputSpec, SourceOptions
 from optimize.sources.user_code import load_reference, split_reference
+from optimize.stages import RuntimeSettings
 
 kind = "pytorch"
 libraries = ("torch", "safetensors")
@@ -47,8 +48,19 @@ class Options(SourceOptions):
         return {"factory": self.factory}
 
 
-def load(model: Artifact) -> PyTorchSource:
-    return PyTorchSource(model)
+def prepare(settings: RuntimeSettings) -> None:
+    import torch
+
+    torch.set_num_threads(settings.threads)
+    torch.set_num_interop_threads(1)
+
+
+def read(model: Artifact) -> Any:
+    return build_module(model)
+
+
+def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> PyTorchSource:
+    return PyTorchSource(loaded, model.signature)
 
 
 def build_module(model: Artifact) -> Any:
@@ -72,8 +84,7 @@ def build_module(model: Artifact) -> Any:
 def load_module(model: Artifact) -> Any:
     """The module as converters want it: the signature's inputs by position, a flat tuple of the signature's outputs
     (or the one tensor where there is one), in eval mode."""
-    source = PyTorchSource(model)
-    return source.positional(model.signature)
+    return PyTorchSource(build_module(model), model.signature).positional(model.signature)
 
 
 def _read_state(path: Path, trust: bool) -> Mapping[str, Any]:
@@ -154,9 +165,12 @@ def _some(values: list[str], most: int = 5) -> str:
 class PyTorchSource:
     """The user's module behind arrays by name."""
 
-    def __init__(self, model: Artifact) -> None:
-        self.module = build_module(model)
-        self.signature = Signature(model.signature.inputs)
+    def __init__(self, module: Any, signature: Signature) -> None:
+        import torch
+
+        self.module = module
+        self.signature = Signature(signature.inputs)
+        self.threads: int | None = torch.get_num_threads()
         self._by_keyword = _takes_by_keyword(self.module, self.signature)
 
     def run(self, inputs: Arrays) -> Arrays:

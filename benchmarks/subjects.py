@@ -1,0 +1,90 @@
+"""Worker processes held open, seen from the controller."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from optimize.execution.process import clean_environment
+
+START_TIMEOUT_S = 300.0
+ANSWER_TIMEOUT_S = 120.0
+
+
+class SubjectFailed(Exception):
+    """The worker died or does not answer; the text says how."""
+
+
+class Subject(Protocol):
+    """A loaded candidate. The scripted one in the tests satisfies this too."""
+
+    opened: Mapping[str, Any]
+
+    def ask(self, command: str) -> dict[str, Any]: ...
+
+    def quit(self) -> None: ...
+
+
+class WorkerSubject:
+    """A worker process behind a pair of pipes. While it works, the controller sleeps in `select`."""
+
+    def __init__(self, request: Mapping[str, Any], folder: Path, name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(request), encoding="utf-8")
+        self._log = folder / f"{name}.log"
+        module = "optimize.benchmarks.worker"
+        with self._log.open("ab") as log:
+            # perf_counter is the system's monotonic clock: both processes read the same one.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(path), str(time.perf_counter_ns())], env=clean_environment(),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0, start_new_session=False,
+            )  # fmt: skip
+        self._buffer = b""
+        self.opened: Mapping[str, Any] = self._answer(START_TIMEOUT_S)
+
+    def ask(self, command: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(command.encode() + b"\n")
+        except BrokenPipeError as error:
+            raise self._failure() from error
+        return self._answer(ANSWER_TIMEOUT_S)
+
+    def _answer(self, timeout_s: float) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._buffer:
+            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                self._process.kill()
+                raise SubjectFailed(f"no answer within {timeout_s:g} s")
+            chunk = self._process.stdout.read(1 << 20)
+            if not chunk:
+                raise self._failure()
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _failure(self) -> SubjectFailed:
+        status = self._process.wait()
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
+        return SubjectFailed(f"{how}: {lines[-1][:200]}" if lines else how)
+
+    def quit(self) -> None:
+        if self._process.poll() is None:
+            try:
+                self._process.communicate(b"quit\n", timeout=10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+
+
