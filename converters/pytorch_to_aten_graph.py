@@ -46,7 +46,7 @@ def export_graph(module: Any, signature: Signature, examples: Arrays, output: Pa
 
     The module takes the signature's inputs by position and returns one tensor or a flat tuple of them.
     """
-    with _whole_recurrence():
+    with _traceable_layers():
         program, how = _export(module, signature, examples)
     weights = _weights(program)
     _save_weights(weights, output / "weights.safetensors")
@@ -140,19 +140,22 @@ def _all_nodes(module: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _whole_recurrence() -> Iterator[None]:
-    """Trace recurrent layers as operators of our own that know nothing but their results' shapes.
+def _traceable_layers() -> Iterator[None]:
+    """Replace, while tracing, what torch's own layers do that no trace can follow.
 
-    torch's own tracing of `aten::lstm` unrolls the sequence, which fixes its length and the batch.
+    Tracing `aten::lstm` unrolls the sequence, which fixes its length and the batch: recurrent layers become operators
+    of our own that know nothing but their results' shapes. `nn.Transformer*` looks into a mask to see whether it is the
+    causal one, to choose a faster kernel: the mask itself says the same.
     """
-    from torch.nn.modules import rnn
+    from torch.nn.modules import rnn, transformer
 
-    kept = rnn._VF
-    rnn._VF = _Recurrence(kept)
+    kept = rnn._VF, transformer._detect_is_causal_mask
+    rnn._VF = _Recurrence(rnn._VF)
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: bool(is_causal)
     try:
         yield
     finally:
-        rnn._VF = kept
+        rnn._VF, transformer._detect_is_causal_mask = kept
 
 
 class _Recurrence:

@@ -61,7 +61,8 @@ def save(folder: Path, signature: Signature, store: Any, output: Path) -> None:
     check_coverage(document["graph"])
     weights = read_weights(folder / "weights.safetensors")
     module = tf.Module()
-    function = tf.function(_function(document, weights, store, signature), input_signature=_specs(signature.inputs))
+    serve = _function(document, weights, store, signature)
+    function = tf.function(serve, input_signature=_specs(signature.inputs), autograph=False)
     concrete = function.get_concrete_function()
     module.weights, module.serve = store.tracked, function
     tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})

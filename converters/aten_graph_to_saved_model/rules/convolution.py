@@ -13,7 +13,6 @@ from optimize.converters.aten_graph_to_saved_model import symbolic
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
 from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, channels_last, derive
 
-_CONVOLUTION = {1: tf.nn.conv1d, 2: tf.nn.conv2d, 3: tf.nn.conv3d}
 _LETTERS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 
@@ -27,7 +26,17 @@ def convolve(
     stride, padding, dilation = (_each(amount, spatial) for amount in (stride, padding, dilation))
     data = x.stored(channels_last(spatial + 2))
     data = _convolved(data, weight, stride, padding, dilation, groups, spatial)
+    if bias is not None and groups > 1:
+        data, bias = _with_bias_per_group(data, bias, groups), None
     return _finished(data, bias, batched)
+
+
+def _with_bias_per_group(x: Any, bias: Value, groups: int) -> Any:
+    """TensorFlow fuses a bias into the convolution before it, and its fused kernel knows no groups: hide the bias."""
+    *leading, channels = symbolic.sizes(x)
+    split = symbolic.reshape(x, [*leading, groups, channels // groups])
+    biased = split + tf.reshape(bias.tensor, [groups, channels // groups])
+    return symbolic.reshape(biased, [*leading, channels])
 
 
 @rule(*(f"aten.conv{n}d.padding" for n in (1, 2, 3)), lazy=True)
@@ -88,7 +97,7 @@ def _convolved(x: Any, weight: Value, stride: Any, padding: Any, dilation: Any, 
     filters = weight.stored((spatial + 1, spatial, *range(spatial)))
     if groups > 1 and spatial != 2:
         return _in_groups(x, filters, stride, mode, dilation, groups, spatial)
-    return _CONVOLUTION[spatial](x, filters, stride, mode, _LETTERS[spatial], dilation)
+    return tf.nn.convolution(x, filters, stride, mode, _LETTERS[spatial], dilation)
 
 
 def _depthwise_can(stride: list[int], dilation: list[int]) -> bool:
