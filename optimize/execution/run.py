@@ -1,1 +1,160 @@
-"""placeholder"""
+"""A whole run: steps, measurement, choice, bundle, reports."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from optimize.benchmarks.targets import Target, fidelity, find_target, physical_cores
+from optimize.errors import ToolError, UserError
+from optimize.execution.events import Silent, StepResult, Watcher
+from optimize.execution.finish import Finish
+from optimize.execution.runner import Runner
+from optimize.pipeline.loading import PipelineFile, load
+from optimize.pipeline.schema import Pipeline
+from optimize.plan import Plan, Stage, make_plan
+from optimize.reports.model import Report
+from optimize.reports.write import write_reports
+from optimize.selection import ABSOLUTE
+from optimize.store import State, Store
+
+WORKDIR = ".optimize"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to. `report` is what stands in report.json; `steps` says how each step ended."""
+
+    report: Report
+    steps: tuple[StepResult, ...]
+    reports: tuple[Path, ...]
+
+    @property
+    def winner(self) -> str | None:
+        return self.report.winner
+
+    @property
+    def bundle(self) -> Path | None:
+        return Path(self.report.bundle.path) if self.report.bundle else None
+
+    @property
+    def exit_code(self) -> int:
+        return self.report.exit_code
+
+    @property
+    def executed(self) -> tuple[str, ...]:
+        """Names of the steps that were not served from the store."""
+        return tuple(r.step.name for r in self.steps if not r.cached and r.state is not State.SKIPPED)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that is known before a step is run."""
+
+    file: PipelineFile
+    plan: Plan
+    target: Target
+    threads: int
+    fidelity: str
+
+
+def prepare(
+    path: Path, overrides: Sequence[str] = (), only: Sequence[str] = (), until: Stage = Stage.BUNDLE
+) -> Prepared:
+    """Read and plan. Raises UserError; runs and writes nothing."""
+    file = load(path, overrides)
+    try:
+        target = find_target(file.pipeline.target)
+        threads = choose_threads(file.pipeline, target)
+        near = fidelity(target)
+        check_fidelity(file.pipeline, near)
+        plan = make_plan(file.pipeline, only, until)
+    except UserError as error:
+        raise (file.located(error) if error.key else error) from error
+    return Prepared(file, plan, target, threads, near)
+
+
+def choose_threads(pipeline: Pipeline, target: Target) -> int:
+    cores = physical_cores()
+    wanted = pipeline.benchmark.threads
+    if wanted and wanted > cores:
+        raise UserError(f"{wanted} threads on a machine with {cores} cores; write at most {cores}", "benchmark.threads")
+    return wanted or min(target.threads, cores)
+
+
+def check_fidelity(pipeline: Pipeline, near: str) -> None:
+    """A gate on an absolute time or memory means nothing for figures from another kind of machine."""
+    if near in ("exact", "family") or pipeline.accept in (near, "foreign"):
+        return
+    absolute = [name for name in ABSOLUTE if getattr(pipeline.gates, name) is not None]
+    if absolute:
+        raise UserError(
+            f"measured here, {absolute[0]} would be a figure of fidelity {near!r} for {pipeline.target}, and a gate on "
+            f"it could pass or fail wrongly; run on a machine of that family, write `accept: {near}` to judge it all "
+            f"the same, or take the gate out",
+            f"gates.{absolute[0]}",
+        )
+
+
+def run(
+    path: str | Path = "pipeline.yaml",
+    *,
+    overrides: Sequence[str] = (),
+    only: Sequence[str] = (),
+    until: str = "bundle",
+    workdir: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """What `optimize run` does, without the terminal.
+
+    `overrides` are `KEY=VALUE`; `only` are names of candidates; `until` is the last stage. Raises UserError and
+    ToolError; a gate that fails is a result, with exit code 1.
+    """
+    prepared = prepare(Path(path), overrides, only, Stage(until))
+    root = Path(workdir) if workdir else prepared.file.base / WORKDIR
+    watcher = watcher or Silent()
+    with locked(root):
+        store = Store(root)
+        store.clear_staging()
+        runner = Runner(prepared.file, store, watcher, prepared.threads)
+        watcher.planned(prepared.plan)
+        runner.run_plan(prepared.plan)
+        _need_golden(runner)
+        finish = Finish(runner, prepared.plan, prepared.target, prepared.fidelity)
+        report = finish.run()
+        paths = write_reports(report, prepared.file.resolve(prepared.file.pipeline.report))
+    return RunResult(report, tuple(runner.results.values()), paths)
+
+
+def _need_golden(runner: Runner) -> None:
+    result = runner.results["golden"]
+    if result.state is not State.OK:
+        raise ToolError(
+            f"the source could not be run to make the golden: it ended {result.state}: {result.reason}\n"
+            f"its log is {result.log}; to run it again alone: {result.reproduce}"
+        )
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """One run at a time per working directory: two would disturb each other's measurements."""
+    fresh = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ToolError(f"another run is using {root}; wait for it, or give this one its own --workdir") from None
+    try:
+        yield
+    except UserError:
+        if fresh:
+            shutil.rmtree(root)  # Nothing was carried out: leave the folder as it was found.
+        raise
+    finally:
+        lock.release()

@@ -1,0 +1,49 @@
+"""Serves `model.onnx` with ONNX Runtime: the four functions that SageMaker's inference toolkit calls."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from bundle_metrics import Metrics
+from bundle_wire import Arrays, Refused, decode, encode, read_settings, warm_up_inputs
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+SETTINGS = read_settings(Path(__file__).parent / "signature.json")
+OUTPUTS = [spec.name for spec in SETTINGS.outputs]
+METRICS = Metrics("model.onnx")
+
+
+def model_fn(model_dir: str) -> Any:
+    """Loads the model and runs it twice, so that the first request is not the slow one."""
+    started = time.perf_counter()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = SETTINGS.threads
+    options.inter_op_num_threads = 1
+    path = str(Path(model_dir) / "model.onnx")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = warm_up_inputs(SETTINGS)
+    for _ in range(2 if inputs else 0):
+        session.run(OUTPUTS, inputs)
+    METRICS.put("LoadTime", time.perf_counter() - started)
+    return session
+
+
+def input_fn(body: bytes | str, content_type: str) -> Arrays:
+    return decode(body, content_type, SETTINGS)
+
+
+def predict_fn(inputs: Arrays, model: Any) -> Arrays:
+    started = time.perf_counter()
+    try:
+        answers = model.run(OUTPUTS, inputs)
+    except InvalidArgument as error:  # An index out of range, say: names, dtypes and shapes have been checked.
+        raise Refused(f"the model cannot take these values: {error}") from None
+    METRICS.put("ModelLatency", time.perf_counter() - started)
+    return dict(zip(OUTPUTS, answers, strict=True))
+
+
+def output_fn(outputs: Arrays, accept: str) -> tuple[bytes, str]:
+    return encode(outputs, accept)

@@ -1,0 +1,46 @@
+"""`optimize run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from optimize.commands.options import pipeline_options
+
+
+@click.command(name="run")
+@pipeline_options
+@click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
+@click.option("--workdir", type=click.Path(path_type=Path), help="Where the store is kept; by default .optimize beside FILE.")
+@click.option("--quiet", "-q", is_flag=True, help="Only the sentence.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json and nothing else.")
+def command(
+    file: Path, overrides: tuple[str, ...], only: tuple[str, ...], until: str, dry_run: bool, workdir: Path | None,
+    quiet: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Make every candidate of FILE, check it, measure it, choose, and bundle the winner."""
+    from rich.console import Console
+
+    from optimize.execution.run import prepare, run
+    from optimize.plan import Stage
+    from optimize.reports.terminal import TerminalWatcher, print_report
+
+    if dry_run:
+        from optimize.commands.plan import print_plan
+
+        print_plan(prepare(file, overrides, only, Stage(until)))
+        return 0
+    watcher = TerminalWatcher(Console(stderr=as_json), quiet=quiet or as_json)
+    try:
+        result = run(file, overrides=overrides, only=only, until=until, workdir=workdir, watcher=watcher)
+    finally:
+        watcher.close()
+    if as_json:
+        sys.stdout.write(result.report.model_dump_json(indent=2) + "\n")
+    elif quiet:
+        click.echo(result.report.sentence)
+    else:
+        print_report(result.report, Console())
+    return result.exit_code

@@ -1,0 +1,191 @@
+"""`report.json` as types. Its JSON Schema is published in docs/report.schema.json; the version grows with any change
+that a reader could trip over. A figure's unit ends its name; `_ci` beside it is its 95 % interval.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Interval = tuple[float, float]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class OutputDrift(Part):
+    max_abs: float
+    max_relative: float
+    cosine: float
+    top1: float | None
+    """Share of rows with the same largest element; null where it does not apply."""
+
+
+class Accuracy(Part):
+    """On the evaluation rows, candidate against source."""
+
+    score: float
+    source_score: float
+    difference: float
+    difference_ci: Interval
+    rows: int
+
+
+class ColdStart(Part):
+    """Process start to first answer in a fresh process, page cache warm; medians over `n` processes."""
+
+    total_s: float
+    total_s_ci: Interval
+    interpreter_s: float
+    import_s: float
+    read_s: float
+    open_s: float
+    first_run_s: float
+    samples_s: list[float]
+    page_cache: str
+    n: int
+
+
+class Ratio(Part):
+    """Of latencies, paired by round; under 1 is faster than the other."""
+
+    value: float
+    ci: Interval
+
+
+class SourceRatio(Ratio):
+    """Against the source in its own framework; by processor time and by minima beside it."""
+
+    against: str
+    half_width: float
+    verdict: str
+    cpu: float
+    minima: float
+
+
+class Latency(Part):
+    """In-process calls at batch 1."""
+
+    p50_ms: float | None
+    p50_ms_ci: Interval
+    p90_ms: float | None
+    p99_ms: float | None
+    """Null where there are fewer than the 662 samples it needs."""
+    min_ms: float
+    mean_ms: float
+    n: int
+    rounds: int
+    generations: int
+    threads: int | None
+    """As the runtime reports them."""
+    ratio: SourceRatio | None = None
+    ratios: dict[str, Ratio] = {}
+    """To every other candidate."""
+
+
+class Memory(Part):
+    """The kernel's peak of the worker process."""
+
+    loaded_bytes: int
+    peak_bytes: int
+
+
+class Gate(Part):
+    name: str
+    bound: float
+    value: float | None
+    held: bool
+    detail: str
+
+
+class StepReport(Part):
+    """One step on the way to a candidate."""
+
+    name: str
+    state: str
+    reason: str
+    method: str
+    notes: list[str]
+    seconds: float | None
+    peak_bytes: int | None
+    cached: bool
+    versions: dict[str, str]
+    log: str
+    reproduce: str
+
+
+class CandidateReport(Part):
+    name: str
+    format: str
+    quantization: str
+    precision: str
+    state: str
+    reason: str
+    """Why it won, lost, or ended in its state."""
+    converter: str
+    """The stages that made it."""
+    method: str
+    drift: dict[str, OutputDrift]
+    accuracy: Accuracy | None
+    cold_start: ColdStart | None
+    latency: Latency | None
+    memory: Memory | None
+    size_bytes: int | None
+    fidelity: str
+    gates: list[Gate]
+    steps: list[str]
+
+
+class BundleReport(Part):
+    path: str
+    digest: str
+    size_bytes: int
+    container: str
+    booted: str
+    """How it was opened before it was emitted."""
+
+
+class SourceReport(Part):
+    kind: str
+    signature: dict[str, Any]
+    samples: str
+    """Where the golden's samples come from: evaluation, calibration or random."""
+    rows: int
+    score: float | None
+    cold_start: ColdStart | None
+    latency: Latency | None
+    memory: Memory | None
+
+
+class TargetReport(Part):
+    name: str
+    vcpus: int
+    memory_bytes: int
+    architecture: str
+    isa: list[str]
+    fidelity: str
+    threads: int
+    """Intra-operator threads that candidates were given."""
+
+
+class Report(Part):
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str
+    name: str
+    until: str
+    winner: str | None
+    sentence: str
+    """The result in one sentence."""
+    exit_code: int
+    objective: str
+    bundle: BundleReport | None
+    source: SourceReport
+    target: TargetReport
+    machine: dict[str, Any]
+    candidates: list[CandidateReport]
+    steps: list[StepReport]
+    warnings: list[str]

@@ -1,0 +1,216 @@
+"""From the results of a run to the `Report` that every output is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optimize.benchmarks.fingerprint import machine_fingerprint
+from optimize.benchmarks.targets import Target
+from optimize.execution.events import StepResult
+from optimize.execution.runner import Runner
+from optimize.plan import Candidate, Plan, Stage
+from optimize.reports.model import (
+    BundleReport,
+    CandidateReport,
+    Gate,
+    Report,
+    SourceReport,
+    StepReport,
+    TargetReport,
+)
+from optimize.selection import Choice, Judged
+from optimize.store import State
+from optimize.versions import tool_version
+
+
+def build_report(
+    runner: Runner,
+    plan: Plan,
+    target: Target,
+    fidelity: str,
+    judged: Mapping[str, Judged],
+    choice: Choice,
+    measured: Mapping[str, Any],
+    bundle: BundleReport | None,
+) -> Report:
+    candidates = [_candidate(c, judged[c.name], choice, runner, plan, fidelity) for c in plan.candidates]
+    failed = "" if bundle or plan.until is not Stage.BUNDLE else _bundle_failure(runner)
+    return Report(
+        tool_version=tool_version(),
+        name=runner.file.pipeline.name,
+        until=plan.until.value,
+        winner=choice.winner,
+        sentence=sentence(choice, candidates, measured, plan, failed),
+        exit_code=exit_code(plan, choice, judged, bundle),
+        objective=runner.file.pipeline.objective,
+        bundle=bundle,
+        source=_source(runner, measured.get("source", {})),
+        target=_target(target, fidelity, runner.threads),
+        machine=machine_fingerprint(),
+        candidates=candidates,
+        steps=[_step(result) for result in runner.results.values()],
+        warnings=_warnings(runner, measured),
+    )
+
+
+def exit_code(plan: Plan, choice: Choice, judged: Mapping[str, Judged], bundle: BundleReport | None) -> int:
+    if plan.until is Stage.BUNDLE:
+        return 0 if bundle else 1
+    if plan.until is Stage.MEASURE:
+        return 0 if choice.winner else 1
+    return 0 if any(one.state in (State.OK, State.SKIPPED) for one in judged.values()) else 1
+
+
+def sentence(
+    choice: Choice, candidates: list[CandidateReport], measured: Mapping[str, Any], plan: Plan, bundle_failure: str
+) -> str:
+    """The result as one would say it to a colleague."""
+    if Stage.MEASURE.after(plan.until):
+        return f"Stopped after stage {plan.until}, as asked; nothing was measured or chosen."
+    if choice.winner is None:
+        return f"No candidate survived: {_losses(candidates)}."
+    winner = next(c for c in candidates if c.name == choice.winner)
+    parts = [f"{winner.name} is the choice", *_facts(winner)]
+    text = "; ".join(parts) + "."
+    return f"{text} It was not bundled: {bundle_failure}." if bundle_failure else text
+
+
+def _losses(candidates: list[CandidateReport]) -> str:
+    counts: dict[str, int] = {}
+    for candidate in candidates:
+        word = "gate not met" if candidate.state == State.OK else candidate.state
+        counts[word] = counts.get(word, 0) + 1
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
+
+
+def _facts(winner: CandidateReport) -> list[str]:
+    facts = []
+    if winner.latency and winner.latency.ratio:
+        facts.append(speed(winner.latency.ratio.value, winner.latency.ratio.ci) + " than the source")
+    if winner.cold_start:
+        facts.append(f"answers {winner.cold_start.total_s:.2f} s after its process starts")
+    if winner.size_bytes is not None:
+        facts.append(megabytes(winner.size_bytes))
+    if winner.accuracy:
+        low, high = winner.accuracy.difference_ci
+        facts.append(f"accuracy {winner.accuracy.difference:+.2%} [{low:+.2%}, {high:+.2%}]")
+    return facts
+
+
+def speed(ratio: float, ci: tuple[float, float]) -> str:
+    """A ratio of times as a factor: never without its interval."""
+    if ratio <= 1:
+        return f"{1 / ratio:.2f}× [{1 / ci[1]:.2f}, {1 / ci[0]:.2f}] faster"
+    return f"{ratio:.2f}× [{ci[0]:.2f}, {ci[1]:.2f}] slower"
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"
+
+
+def _candidate(
+    candidate: Candidate, judged: Judged, choice: Choice, runner: Runner, plan: Plan, fidelity: str
+) -> CandidateReport:
+    check = runner.results.get(candidate.check)
+    made = runner.results.get(candidate.artifact)
+    return CandidateReport(
+        name=candidate.name,
+        format=candidate.format,
+        quantization=candidate.quantization,
+        precision=candidate.precision,
+        state=judged.state.value,
+        reason=choice.reasons[candidate.name] if judged.state is State.OK else judged.reason,
+        converter=candidate.converter,
+        method=str(made.payload.get("method", "")) if made else "",
+        drift=check.payload.get("drift", {}) if check else {},
+        accuracy=judged.accuracy,  # type: ignore[arg-type]
+        cold_start=judged.cold_start,  # type: ignore[arg-type]
+        latency=judged.latency,  # type: ignore[arg-type]
+        memory=judged.memory,  # type: ignore[arg-type]
+        size_bytes=judged.size_bytes,
+        fidelity=fidelity,
+        gates=[Gate(**vars_of(gate)) for gate in judged.gates],
+        steps=_way(candidate, plan),
+    )
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass with slots or without."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def _way(candidate: Candidate, plan: Plan) -> list[str]:
+    """Names of the steps that lead to the candidate, first to last."""
+    way: list[str] = []
+    todo = [name for name in (candidate.check or candidate.artifact,) if name in plan.steps]
+    while todo:
+        name = todo.pop()
+        if name not in way:
+            way.insert(0, name)
+            todo.extend(plan.steps[name].needs)
+    return sorted(way, key=list(plan.steps).index)
+
+
+def _step(result: StepResult) -> StepReport:
+    record = result.record
+    return StepReport(
+        name=result.step.name,
+        state=result.state.value,
+        reason=result.reason,
+        method=str(result.payload.get("method", "")),
+        notes=list(result.payload.get("notes", [])),
+        seconds=record.get("seconds"),
+        peak_bytes=record.get("peak_bytes"),
+        cached=result.cached,
+        versions=dict(record.get("versions", {})),
+        log=result.log,
+        reproduce=result.reproduce,
+    )
+
+
+def _source(runner: Runner, figures: Mapping[str, Any]) -> SourceReport:
+    golden = runner.results["golden"].payload
+    return SourceReport(
+        kind=runner.file.pipeline.source.kind,
+        signature=golden["signature"],
+        samples=golden["samples"],
+        rows=golden["rows"],
+        score=golden.get("score"),
+        cold_start=figures.get("cold_start"),
+        latency=figures.get("latency"),
+        memory=figures.get("memory"),
+    )
+
+
+def _target(target: Target, fidelity: str, threads: int) -> TargetReport:
+    return TargetReport(
+        name=target.name, vcpus=target.vcpus, memory_bytes=target.memory_bytes, architecture=target.architecture,
+        isa=list(target.isa), fidelity=fidelity, threads=threads,
+    )  # fmt: skip
+
+
+def _warnings(runner: Runner, measured: Mapping[str, Any]) -> list[str]:
+    warnings = []
+    if runner.results["golden"].payload["samples"] == "random":
+        warnings.append("no data was given: drift was seen on random inputs, and accuracy was not measured")
+    wide = [
+        name
+        for name, figures in measured.items()
+        if figures.get("latency", {}).get("ratio", {}).get("verdict") == "inconclusive"
+    ]
+    if wide:
+        half_width = runner.file.pipeline.benchmark.half_width
+        warnings.append(
+            f"intervals wider than ±{half_width:.1%} after benchmark.budget_s: {', '.join(wide)}; a larger budget or a "
+            f"quieter machine narrows them"
+        )
+    return warnings
+
+
+def _bundle_failure(runner: Runner) -> str:
+    for name in ("boot", "bundle"):
+        result = runner.results.get(name)
+        if result is not None and result.state is not State.OK:
+            return f"{name} ended {result.state}: {result.reason}"
+    return ""

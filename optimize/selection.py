@@ -1,0 +1,140 @@
+"""Which candidate wins: the best at the objective among those that meet every gate. Pure arithmetic on figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optimize.pipeline.schema import Gates, Objective
+from optimize.store import State
+
+ABSOLUTE = ("p50_ms", "p99_ms", "cold_start_s", "memory_mb")
+"""Gates whose figures depend on the machine they were measured on."""
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate of one candidate. `value` is None where there is no figure, and then the gate does not hold."""
+
+    name: str
+    bound: float
+    value: float | None
+    held: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a candidate when the choice is made."""
+
+    name: str
+    state: State
+    reason: str
+    precision: str
+    size_bytes: int | None = None
+    accuracy: Mapping[str, Any] | None = None
+    cold_start: Mapping[str, Any] | None = None
+    latency: Mapping[str, Any] | None = None
+    memory: Mapping[str, Any] | None = None
+    gates: tuple[GateResult, ...] = field(default=())
+
+    @property
+    def eligible(self) -> bool:
+        return self.state is State.OK and all(gate.held for gate in self.gates)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The winner's name, or None; and why each candidate won or lost, in words."""
+
+    winner: str | None
+    reasons: Mapping[str, str]
+
+
+def check_gates(candidate: Judged, gates: Gates) -> tuple[GateResult, ...]:
+    """Every gate of the file, in its order."""
+    bounds = gates.model_dump(exclude_none=True)
+    return tuple(_gate(name, bound, figure(candidate, name)) for name, bound in bounds.items())
+
+
+def _gate(name: str, bound: float, value: float | None) -> GateResult:
+    if value is None:
+        return GateResult(name, bound, None, False, f"{name}: no figure to hold against {bound:g}")
+    held = value <= bound
+    return GateResult(name, bound, value, held, f"{name}: {value:.4g} is {'within' if held else 'over'} {bound:g}")
+
+
+def figure(candidate: Judged, name: str) -> float | None:
+    """The candidate's figure for a gate, in the gate's unit."""
+    match name:
+        case "accuracy_drop":
+            return -candidate.accuracy["difference"] if candidate.accuracy else None
+        case "p50_ms" | "p99_ms":
+            return candidate.latency[name] if candidate.latency else None
+        case "cold_start_s":
+            return candidate.cold_start["total_s"] if candidate.cold_start else None
+        case "size_mb":
+            return candidate.size_bytes / 1e6 if candidate.size_bytes is not None else None
+        case "memory_mb":
+            return candidate.memory["peak_bytes"] / 1e6 if candidate.memory else None
+    raise ValueError(f"no gate is named {name}")
+
+
+OBJECTIVES: Mapping[str, tuple[str, str]] = {
+    "latency": ("p50_ms", "ms"),
+    "cold_start": ("cold_start_s", "s"),
+    "size": ("size_mb", "MB"),
+    "memory": ("memory_mb", "MB"),
+}
+"""Objective to the figure that is to be small, and its unit."""
+
+
+def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
+    """Ties go to the higher precision, then to the smaller artifact: two are tied at latency where the interval of
+    their paired ratio holds 1."""
+    name, unit = OBJECTIVES[objective]
+    ranked = sorted(
+        (c for c in candidates if c.eligible and figure(c, name) is not None), key=lambda c: (figure(c, name), c.name)
+    )
+    if not ranked:
+        return Choice(None, {c.name: _why_not(c) for c in candidates})
+    tied = [c for c in ranked if c is ranked[0] or (objective == "latency" and _tied(c, ranked[0]))]
+    winner = min(tied, key=lambda c: (c.precision != "fp32", c.size_bytes or 0, c.name))
+    reasons = {c.name: _against(c, winner, name, unit) if c in ranked else _why_not(c) for c in candidates}
+    reasons[winner.name] = _why(winner, tied, name, unit)
+    return Choice(winner.name, reasons)
+
+
+def _tied(one: Judged, best: Judged) -> bool:
+    ratio = ratio_between(one, best)
+    return ratio is not None and ratio["ci"][0] <= 1 <= ratio["ci"][1]
+
+
+def ratio_between(one: Judged, other: Judged) -> Mapping[str, Any] | None:
+    """Paired ratio of latency, one over the other, where it was measured."""
+    ratios: Mapping[str, Any] = one.latency.get("ratios", {}) if one.latency else {}
+    return ratios.get(other.name)
+
+
+def _why_not(candidate: Judged) -> str:
+    if candidate.state is not State.OK:
+        return f"{candidate.state}: {candidate.reason}"
+    missed = [gate.detail for gate in candidate.gates if not gate.held]
+    return f"gate not met: {'; '.join(missed)}" if missed else "was not measured"
+
+
+def _why(winner: Judged, tied: Sequence[Judged], name: str, unit: str) -> str:
+    words = f"best {name} of those that meet every gate: {figure(winner, name):.4g} {unit}"
+    others = ", ".join(c.name for c in tied if c is not winner)
+    return f"{words}; tied with {others}, and the more precise or smaller" if others else words
+
+
+def _against(candidate: Judged, winner: Judged, name: str, unit: str) -> str:
+    ratio = ratio_between(candidate, winner) if name == "p50_ms" else None
+    if ratio:
+        times = f"{ratio['value']:.2f}× [{ratio['ci'][0]:.2f}, {ratio['ci'][1]:.2f}]"
+        if ratio["ci"][0] <= 1 <= ratio["ci"][1]:
+            return f"tied with {winner.name} at latency ({times}), which is more precise or smaller"
+        return f"takes {times} the time of {winner.name}"
+    return f"{figure(candidate, name):.4g} {unit} against {figure(winner, name):.4g} {unit} of {winner.name}"
