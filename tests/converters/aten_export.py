@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from aten_case import Case
 from aten_models import CASES
+from aten_operators import FAMILY_CASES
 
 from optimize.arrays import Arrays, save_arrays
 from optimize.converters.pytorch_to_aten_graph import export_graph
@@ -42,6 +43,6 @@ if __name__ == "__main__":
         folder = root / name
         folder.mkdir()
         try:
-            export(CASES[name], folder)
+            export({**CASES, **FAMILY_CASES}[name], folder)
         except Exception:  # one case's end is that case's result
             (folder / "error.txt").write_text("while exporting\n" + traceback.format_exc())

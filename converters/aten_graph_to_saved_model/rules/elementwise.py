@@ -20,7 +20,9 @@ def elementwise(function: Callable[..., Any], *operands: Any, dtype: Any) -> Val
 
 def cast(operand: Any, dtype: Any) -> Any:
     """A tensor, a number or a size known only at run time."""
-    return tf.cast(operand, dtype) if tf.is_tensor(operand) else tf.constant(operand, dtype)
+    if tf.is_tensor(operand):
+        return tf.cast(operand, dtype)
+    return tf.constant(np.asarray(operand).astype(dtype.as_numpy_dtype))
 
 
 def register_unary(functions: Mapping[str, Callable[[Any], Any]], family: str) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from optimize.converters.aten_graph_to_saved_model import symbolic
-from optimize.converters.aten_graph_to_saved_model.rules.elementwise import elementwise
+from optimize.converters.aten_graph_to_saved_model.rules.elementwise import cast, elementwise
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
-from optimize.converters.aten_graph_to_saved_model.values import Value, all_known, derive
+from optimize.converters.aten_graph_to_saved_model.values import Value, all_known, channels_last, derive
 
 
 @rule("aten._native_batch_norm_legit_no_training.default", lazy=True)
@@ -66,6 +66,10 @@ def _batch_norm(context: Any, x: Value, weight: Any, bias: Any, mean: Value, var
 
 def _scaled(x: Value, scale: Value, offset: Value, dtype: Any) -> Value:
     """The second axis is the channels'."""
+    if x.rank > 2 and x.order == channels_last(x.rank):
+        # Added as a bias: TensorFlow, and what quantizes its graphs, take that for a part of the convolution before it.
+        data = tf.nn.bias_add(cast(x.stored(x.order), dtype) * cast(scale.tensor, dtype), cast(offset.tensor, dtype))
+        return Value(data, x.order)
     axes = [0, x.rank - 1, *range(1, x.rank - 1)] if x.rank > 1 else [0]
     scale, offset = (p.padded(x.rank).permuted(axes) for p in (scale, offset))
     return elementwise(lambda x, a, b: x * a + b, x, scale, offset, dtype=dtype)
