@@ -1,6 +1,8 @@
 """Static int8 of a SavedModel by neural-compressor: its graph rewritten to oneDNN's quantized operators.
 
-The result runs in stock TensorFlow and TensorFlow Serving on x86; there is no such rewrite for other processors.
+The result runs in stock TensorFlow and TensorFlow Serving on x86; there is no such rewrite for other processors. The
+quantized operators exist only while oneDNN is on (TF_ENABLE_ONEDNN_OPTS=1), which is the default where the processor has
+AVX-512 VNNI; without it they end with "Missing 0-th output" (TensorFlow 2.21).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
         raise Unsupported(f"neural-compressor rewrites TensorFlow graphs for x86 only, and this is {platform.machine()}")
     if calibration is None:
         raise ValueError("static quantization without calibration data")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     from neural_compressor.tensorflow import StaticQuantConfig, quantize_model
 
     work = output.parent / "neural-compressor"
@@ -40,7 +42,7 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
     loader = _Loader(model.signature, calibration)
     quantized = quantize_model(str(model.path), StaticQuantConfig(), loader, calib_iteration=loader.count)
     quantized.save(str(work / "saved"))
-    _move(work / "saved", output)
+    _move(work / "saved", output, model.signature)
     shutil.rmtree(work)
     return Made(f"neural-compressor static int8, calibrated on {loader.count} batches of {loader.batch_size}")
 
@@ -63,6 +65,26 @@ class _Loader:
         return self.count
 
 
-def _move(saved: Path, output: Path) -> None:
+def _move(saved: Path, output: Path, signature: Signature) -> None:
     for path in saved.iterdir():
         shutil.move(path, output / path.name)
+    _name_outputs(output / "saved_model.pb", signature)
+
+
+def _name_outputs(path: Path, signature: Signature) -> None:
+    """neural-compressor names outputs after graph nodes: Identity, Identity_1 ... in the order of the sorted names."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    model = SavedModel()
+    model.ParseFromString(path.read_bytes())
+    outputs = model.meta_graphs[0].signature_def["serving_default"].outputs
+    found = sorted(outputs, key=lambda name: int(name.partition("_")[2] or 0))
+    names = sorted(signature.output_names)
+    if len(found) != len(names):
+        raise Unsupported(f"neural-compressor kept the outputs {found} of {names}")
+    renamed = {new: outputs[old] for old, new in zip(found, names, strict=True)}
+    for old in found:
+        del outputs[old]
+    for new, info in renamed.items():
+        outputs[new].CopyFrom(info)
+    path.write_bytes(model.SerializeToString(deterministic=True))
