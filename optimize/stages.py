@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,6 +21,7 @@ from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import ToolError
 from optimize.samples import Samples
+from optimize.signature import Signature
 
 TABLES = {
     "sources": "optimize.sources",
@@ -97,6 +98,44 @@ class Runtime(Protocol):
         """Compile, optimize or bind it, until it can run."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """What a bundle's handler is told: `sizes` are those of the named dimensions at which it warms the model up."""
+
+    threads: int = 1
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+class Service(Protocol):
+    """A bundle that answers requests."""
+
+    how: str
+    """In words, for the report: `handler functions`, or the server that serves it."""
+    forms: tuple[str, ...]
+    """The ways to write a request that it reads, as `optimize.bundles.messages` names them."""
+
+    def ask(self, inputs: Arrays, form: str) -> Arrays: ...
+
+
+class Bundle(Protocol):
+    """Lays a winner out as one serving container wants to find it, and opens such a folder as that container would."""
+
+    container: str
+    formats: tuple[str, ...]
+    """The formats the container can serve."""
+    libraries: tuple[str, ...]
+    """Distributions whose versions the manifest records."""
+
+    def lay_out(self, model: Artifact, settings: ServingSettings, folder: Path) -> None:
+        """Put the files into `folder`, which is empty. The model's own are linked, not copied, where that is possible."""
+
+    def open_folder(self, folder: Path, signature: Signature) -> Service:
+        """Load what `lay_out` made, by the container's own rule and with no code but what lies in `folder`.
+
+        The signature is for the client's side: to write requests and read answers.
+        """
+
+
 @cache
 def stages(group: str) -> Mapping[str, Any]:
     """The stage modules of a group by name: the tool's own in the order of their table, then third parties'."""
@@ -123,3 +162,8 @@ def quantizers() -> Mapping[str, Quantizer]:
 def runtimes() -> Mapping[str, Runtime]:
     """Runtimes by the format they read."""
     return {runtime.reads: runtime for runtime in cast(Mapping[str, Runtime], stages("runtimes")).values()}
+
+
+def bundles() -> Mapping[str, Bundle]:
+    """Bundles by container, the leanest first."""
+    return cast(Mapping[str, Bundle], stages("bundles"))

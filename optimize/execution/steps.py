@@ -156,6 +156,12 @@ def bundle(request: Request, output: Path) -> dict[str, Any]:
     return emit(request, output)
 
 
+def boot(request: Request, output: Path) -> dict[str, Any]:
+    from optimize.bundles.boot import boot
+
+    return boot(request, output)
+
+
 STEPS: dict[str, Callable[[Request, Path], dict[str, Any]]] = {
     "golden": golden,
     "convert": convert,
@@ -163,4 +169,5 @@ STEPS: dict[str, Callable[[Request, Path], dict[str, Any]]] = {
     "check": check,
     "measure": measure,
     "bundle": bundle,
+    "boot": boot,
 }

@@ -38,7 +38,7 @@ MOST_BYTES = 256 * 2**20
 """Arrays of one request together; a small NPZ can unpack to anything."""
 
 
-class Refused(ToolkitError):
+class Refused(ToolkitError):  # type: ignore[misc]
     """The request is at fault: the toolkit turns `status_code` into the HTTP status."""
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -190,7 +190,7 @@ def _read_csv(raw: bytes, settings: Settings) -> Arrays:
         rows = [line.split(",") for line in raw.decode("utf-8").splitlines() if line.strip()]
         array = np.array(rows).astype(np.int64 if np.dtype(spec.dtype).kind in "iub" else np.float64)
     except (ValueError, OverflowError):
-        raise Refused(f"CSV is to be lines of numbers, all of one length and without a header; expected {spec}") from None
+        raise Refused(f"CSV is lines of numbers, all of one length and without a header; expected {spec}") from None
     if not array.size:
         raise Refused(f"the CSV has no rows; expected {spec}")
     if np.dtype(spec.dtype).kind == "b":
@@ -231,8 +231,10 @@ def _parse_npy(raw: bytes) -> np.ndarray[Any, Any]:
         raise Refused(f"an array of {dtype} is not read here; send numbers")
     if min(shape, default=0) < 0 or left != count * dtype.itemsize:
         raise Refused(f"the NPY header announces {count} values of {dtype}, and {left} bytes follow")
-    flat = np.frombuffer(raw, dtype, count, stream.tell())
-    return flat.reshape(shape, order="F" if fortran else "C")
+    try:
+        return np.frombuffer(raw, dtype, count, stream.tell()).reshape(shape, order="F" if fortran else "C")
+    except ValueError as error:  # More dimensions than NumPy has.
+        raise Refused(f"the NPY header announces a shape that cannot be: {error}") from None
 
 
 def _read_npz(raw: bytes, settings: Settings) -> Arrays:
@@ -276,8 +278,9 @@ def encode(outputs: Arrays, accept: str | None) -> tuple[bytes, str]:
         if kind in (CSV, NPY) and len(outputs) == 1:
             (array,) = outputs.values()
             return (_write_csv(array) if kind == CSV else _write_npy(array)), kind
-    many = f" carries one output, and the model has {len(outputs)}" if set(wanted) & {CSV, NPY} else " is not written here"
-    raise Refused(f"{accept}{many}; accept {JSON} or {NPZ}", 406)
+    single = set(wanted) & {CSV, NPY}
+    cause = f"carries one output, and the model has {len(outputs)}" if single else "is not written here"
+    raise Refused(f"{accept} {cause}; accept {JSON} or {NPZ}", 406)
 
 
 def _write_json(outputs: Arrays) -> bytes:
@@ -288,7 +291,9 @@ def _write_json(outputs: Arrays) -> bytes:
 
 def _to_list(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        array = np.where(np.isfinite(array), array.astype(object), None)
+        strange = ~np.isfinite(array)
+        array = array.astype(object)
+        array[strange] = None
     return array.tolist()
 
 

@@ -46,4 +46,5 @@ def predict_fn(inputs: Arrays, model: Any) -> Arrays:
 
 
 def output_fn(outputs: Arrays, accept: str) -> tuple[bytes, str]:
-    return encode(outputs, accept)
+    answer: tuple[bytes, str] = encode(outputs, accept)
+    return answer

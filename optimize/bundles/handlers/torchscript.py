@@ -49,4 +49,5 @@ def _run(model: Any, inputs: Arrays) -> Arrays:
 
 
 def output_fn(outputs: Arrays, accept: str) -> tuple[bytes, str]:
-    return encode(outputs, accept)
+    answer: tuple[bytes, str] = encode(outputs, accept)
+    return answer

@@ -1,0 +1,80 @@
+"""The step `bundle`: the winner's files laid out for one container, with a manifest, as `model.tar.gz`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import load_arrays
+from optimize.artifact import Artifact
+from optimize.bundles.archive import write_archive
+from optimize.bundles.manifest import Manifest
+from optimize.digests import digest_folder
+from optimize.errors import UserError
+from optimize.execution.request import Request
+from optimize.signature import Signature
+from optimize.stages import Bundle, ServingSettings, bundles
+from optimize.versions import library_versions, tool_version
+
+FILE = "model.tar.gz"
+
+
+def emit(request: Request, output: Path) -> dict[str, Any]:
+    """Parameters: `container`, `name`, `candidate`, `provenance`; optionally `threads` and the gzip `level`."""
+    model, wanted = request.model, request.parameters
+    bundle = choose_bundle(str(wanted["container"]), model.format)
+    settings = ServingSettings(int(wanted.get("threads", 1)), _sizes(request, model.signature))
+    # On the output's file system, so that the model's files can be linked.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix="layout-") as temporary:
+        folder = Path(temporary)
+        bundle.lay_out(model, settings, folder)
+        manifest = _manifest(bundle, model, wanted, digest_folder(folder))
+        manifest.write(folder)
+        files = digest_folder(folder)
+        digest = write_archive(folder, output / FILE, wanted.get("level"))
+    size = (output / FILE).stat().st_size
+    return {"container": bundle.container, "digest": digest, "size_bytes": size, "files": files}
+
+
+def choose_bundle(container: str, format: str) -> Bundle:
+    """The one that is named, or for `auto` the first in the table that serves the format. Raises UserError."""
+    known = bundles()
+    serving = {name: bundle for name, bundle in known.items() if format in bundle.formats}
+    if container == "auto" and serving:
+        return next(iter(serving.values()))
+    if container in serving:
+        return serving[container]
+    options = ", ".join(["auto", *serving])
+    if container in known or container == "auto":
+        raise UserError(f"the {container} container cannot serve {format}; write one of {options}", "bundle.container")
+    raise UserError(f"{container!r} is not a container; write one of {options}", "bundle.container")
+
+
+def _sizes(request: Request, signature: Signature) -> dict[str, int]:
+    """Sizes of the named dimensions at batch 1, as the samples have them; none where there is no golden."""
+    if not request.golden:
+        return {}
+    samples = load_arrays(Path(request.golden) / "rotation.npz")
+    sizes: dict[str, int] = {}
+    for spec in signature.inputs:
+        # The rotation stacks whole calls along a first axis of its own.
+        for dimension, size in zip(spec.shape, samples[spec.name].shape[1:], strict=True):
+            if isinstance(dimension, str):
+                sizes.setdefault(dimension, size)
+    return sizes
+
+
+def _manifest(bundle: Bundle, model: Artifact, wanted: Mapping[str, Any], files: Mapping[str, str]) -> Manifest:
+    return Manifest(
+        name=wanted["name"],
+        candidate=wanted["candidate"],
+        container=bundle.container,
+        format=model.format,
+        quantization=model.quantization,
+        signature=model.signature.to_json(),
+        files=files,
+        versions={"optimize": tool_version(), **library_versions(bundle.libraries)},
+        provenance=wanted["provenance"],
+    )

@@ -1,0 +1,48 @@
+"""Every bundle answers the golden right before it is emitted."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from optimize.stages import bundles
+from tests.bundles.cases import boot_request
+from tests.bundles.conftest import Carry
+
+PAIRS = [(name, format) for name, bundle in bundles().items() for format in bundle.formats]
+
+
+@pytest.mark.parametrize("kind", ["single", "several"])
+@pytest.mark.parametrize(("container", "format"), PAIRS)
+def test_a_bundle_answers_the_golden_in_every_form_it_reads(
+    emitted: Callable[..., Path],
+    golden: Callable[[str], Path],
+    carry_out: Carry,
+    container: str,
+    format: str,
+    kind: str,
+) -> None:
+    result, _ = carry_out(boot_request(emitted(format, kind, container), golden(kind), toolkit="none"))
+    assert result["state"] == "ok", result
+    assert result["payload"]["problems"] == []
+    for figures in result["payload"]["drift"].values():
+        assert figures["max_abs"] < 1e-5
+
+
+def test_a_changed_file_is_named(
+    emitted: Callable[..., Path], golden: Callable[[str], Path], carry_out: Carry, tmp_path: Path
+) -> None:
+    bundle = emitted("onnx", "single")
+    folder = tmp_path / "changed"
+    with tarfile.open(bundle) as tar:
+        tar.extractall(folder, filter="data")
+    (folder / "model.onnx").write_bytes(b"not a model")
+    changed = tmp_path / "changed.tar.gz"
+    with tarfile.open(changed, "w:gz") as tar:
+        tar.add(folder, arcname=".")
+    result, _ = carry_out(boot_request(changed, golden("single"), toolkit="none"))
+    assert result["state"] == "failed"
+    assert "model.onnx was changed" in result["reason"]

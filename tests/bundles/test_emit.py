@@ -1,0 +1,103 @@
+"""What lies in `model.tar.gz`, and that equal inputs are equal bytes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from optimize.bundles.emit import choose_bundle
+from optimize.digests import digest_file
+from optimize.errors import UserError
+from optimize.execution.request import ArtifactReference
+from tests.bundles.cases import emit_request
+from tests.bundles.conftest import Carry
+
+Model = Callable[[str, str], ArtifactReference]
+Emitted = Callable[..., Path]
+
+
+def names(bundle: Path) -> list[str]:
+    with tarfile.open(bundle) as tar:
+        return tar.getnames()
+
+
+def test_a_torchscript_that_the_containers_own_handler_serves_brings_no_code(emitted: Emitted) -> None:
+    assert names(emitted("torchscript", "single")) == ["manifest.json", "model.pt"]
+
+
+def test_a_torchscript_of_several_inputs_brings_its_handler(emitted: Emitted) -> None:
+    assert "code/inference.py" in names(emitted("torchscript", "several"))
+
+
+def test_an_onnx_bundle_brings_its_handler_and_pins_its_runtime(emitted: Emitted) -> None:
+    bundle = emitted("onnx", "single", "pytorch")
+    assert {"model.onnx", "code/inference.py", "code/signature.json"} <= set(names(bundle))
+    with tarfile.open(bundle) as tar:
+        requirements = tar.extractfile("code/requirements.txt")
+        handler = tar.extractfile("code/inference.py")
+        assert requirements is not None
+        assert handler is not None
+        assert requirements.read().startswith(b"onnxruntime==")
+        assert b"torch" not in handler.read()
+
+
+def test_a_saved_model_lies_in_exactly_one_version_folder(emitted: Emitted) -> None:
+    found = names(emitted("saved_model", "single"))
+    assert "1/saved_model.pb" in found
+    assert all(name.startswith("1/") for name in found if name != "manifest.json")
+
+
+def test_equal_inputs_are_equal_bytes_whenever_and_wherever_they_are_packed(
+    model: Model, golden: Callable[[str], Path], carry_out: Carry
+) -> None:
+    reference = model("onnx", "single")
+    first, made = carry_out(emit_request(reference, golden("single")))
+    os.utime(Path(reference.path) / "model.onnx", (time.time(), 1_000_000_000))
+    second, again = carry_out(emit_request(reference, golden("single")))
+    assert (made / "model.tar.gz").read_bytes() == (again / "model.tar.gz").read_bytes()
+    assert first["payload"] == second["payload"]
+    assert first["payload"]["digest"] == digest_file(made / "model.tar.gz")
+    assert first["payload"]["size_bytes"] == (made / "model.tar.gz").stat().st_size
+
+
+def test_members_have_no_time_no_owner_and_one_mode(emitted: Emitted) -> None:
+    bundle = emitted("onnx", "single")
+    with tarfile.open(bundle) as tar:
+        members = tar.getmembers()
+    assert {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode) for m in members} == {(0, 0, 0, "", "", 0o644)}
+    assert [m.name for m in members] == sorted(m.name for m in members)
+    with gzip.open(bundle) as file:
+        file.peek(1)
+        assert file.mtime == 0
+
+
+def test_the_manifest_has_digests_and_provenance_and_no_path_of_this_machine(emitted: Emitted, model: Model) -> None:
+    with tarfile.open(emitted("onnx", "single")) as tar:
+        file = tar.extractfile("manifest.json")
+        assert file is not None
+        text = file.read().decode()
+    manifest = json.loads(text)
+    assert manifest["files"]["model.onnx"] == digest_file(Path(model("onnx", "single").path) / "model.onnx")
+    assert manifest["provenance"] == {"why": "test"}
+    assert manifest["signature"]["inputs"][0]["name"] == "image"
+    assert str(Path.home()) not in text
+    assert str(Path(model("onnx", "single").path).parent) not in text
+
+
+@pytest.mark.parametrize(
+    ("container", "format", "expected"),
+    [
+        ("tensorflow", "onnx", "the tensorflow container cannot serve onnx; write one of auto, "),
+        ("pytroch", "onnx", "'pytroch' is not a container; write one of auto, "),
+    ],
+)
+def test_a_container_that_cannot_serve_the_winner_is_refused(container: str, format: str, expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        choose_bundle(container, format)
