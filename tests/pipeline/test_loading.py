@@ -1,0 +1,101 @@
+"""Everything wrong with a pipeline file is one message with file, line, what was given and what to type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.conftest import Project
+
+from optimize.errors import UserError
+from optimize.execution.run import prepare
+from optimize.pipeline.loading import load
+
+
+def message(path: Path, *overrides: str) -> str:
+    with pytest.raises(UserError) as caught:
+        prepare(path, overrides)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_the_example_loads(root: Path) -> None:
+    pipeline = load(root / "pipeline.yaml").pipeline
+    assert pipeline.name == "digits"
+    assert pipeline.source.kind == "pytorch"
+
+
+def test_objects_are_frozen(root: Path) -> None:
+    pipeline = load(root / "pipeline.yaml").pipeline
+    with pytest.raises(ValueError, match="frozen"):
+        pipeline.name = "other"  # type: ignore[misc]
+
+
+def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project) -> None:
+    path = onnx_project()
+    path.write_text(path.read_text().replace("budget_s", "budjet_s"))
+    line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if "budjet_s" in text)
+    text = message(path)
+    assert f"{path}:{line}: benchmark.budjet_s: unknown key, did you mean 'budget_s'?" in text
+    assert "for example: benchmark:" in text
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("objective=speed", "objective: input should be 'latency'"),
+        ("candidates.formats=[onnx, onnx]", "onnx stands here twice"),
+        ("candidates.formats=[onyx]", "'onyx' is not a format; one of"),
+        ("candidates.quantization=[fp4]", "candidates.quantization.0"),
+        ("source.kind=onix", "'onix' is not a kind of source, did you mean 'onnx'?"),
+        ("source.file=modle.onnx", "no such file: modle.onnx (paths are relative to the pipeline file), did you mean 'model.onnx'?"),
+        ("source=3", "source is 3; write for example"),
+        ("target=ml.c7i.lage", "did you mean ml.c7i.large"),
+        ("gates.size_mb=-1", "gates.size_mb: input should be greater than 0; given: -1"),
+        ("data.evaluation={file: evaluation.npz, metric: f1}", "'f1' is no metric"),
+        ("benchmark.threads=4096", "4096 threads on a machine with"),
+        ("data=3", "data"),
+    ],
+)
+def test_a_wrong_value_says_what_was_expected(onnx_project: Project, override: str, expected: str) -> None:
+    assert expected in message(onnx_project(), override)
+
+
+def test_all_problems_are_told_at_once(onnx_project: Project) -> None:
+    text = message(onnx_project(), "objective=speed", "gates.size=1")
+    assert "objective" in text and "gates.size" in text
+
+
+def test_static_without_calibration_data_is_refused(onnx_project: Project) -> None:
+    path = onnx_project(data={}, candidates={"formats": ["onnx"], "quantization": ["static"]})
+    assert "static quantization reads calibration data, and the file names none" in message(path)
+
+
+def test_a_repeated_key_is_refused(onnx_project: Project) -> None:
+    path = onnx_project()
+    path.write_text(path.read_text() + "name: again\n")
+    assert "name stands here a second time (first on line 1)" in message(path)
+
+
+@pytest.mark.parametrize("text", ["name: [", "- 1\n- 2\n", "", "a: b: c"])
+def test_what_is_not_a_pipeline_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(text)
+    assert str(path) in message(path)
+
+
+def test_a_missing_file_says_what_to_type(tmp_path: Path) -> None:
+    assert "optimize run path/to/pipeline.yaml" in message(tmp_path / "nothing.yaml")
+
+
+def test_an_absolute_gate_is_refused_for_figures_of_another_machine(onnx_project: Project) -> None:
+    path = onnx_project(target="ml.c7g.large", gates={"p50_ms": 5})
+    assert "accept: foreign" in message(path) and "gates.p50_ms" in message(path)
+    assert prepare(path, ["accept=foreign"]).fidelity == "foreign"
+
+
+def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("name: !!python/object/apply:os.system ['touch made']\n")
+    message(path)
+    assert not (tmp_path / "made").exists()
