@@ -87,6 +87,23 @@ class Latency(Part):
     """To every other candidate."""
 
 
+QUANTILES = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+"""The shares at which `LatencySamples.quantiles_ms` stands."""
+
+
+class LatencySamples(Part):
+    """What plots need of the raw samples, which stay in the store (`files/samples.npz` of the measure step)."""
+
+    quantiles_ms: list[float]
+    """Of all calls, at 0, 1, 5, 10, 25, 50, 75, 90, 95, 99 and 100 %."""
+    at_s: list[float]
+    """When each round (or group of neighbouring rounds) was run, in seconds since the first of the measurement."""
+    median_ms: list[float]
+    """The median call of that round."""
+    generation: list[int]
+    """The generation of processes it was run in."""
+
+
 class Memory(Part):
     """The kernel's peak of the worker process."""
 
@@ -106,6 +123,9 @@ class StepReport(Part):
     """One step on the way to a candidate."""
 
     name: str
+    stage: str
+    needs: list[str]
+    """Names of the steps whose results it read."""
     state: str
     reason: str
     method: str
@@ -133,6 +153,7 @@ class CandidateReport(Part):
     accuracy: Accuracy | None
     cold_start: ColdStart | None
     latency: Latency | None
+    samples: LatencySamples | None = None
     memory: Memory | None
     size_bytes: int | None
     fidelity: str
@@ -152,10 +173,15 @@ class BundleReport(Part):
 class SourceReport(Part):
     kind: str
     signature: dict[str, Any]
+    digest: str = ""
+    """Of the golden: equal where the same model gave the same answers to the same samples."""
+    size_bytes: int | None = None
+    """Of the files that the pipeline file names."""
     samples: str
     """Where the golden's samples come from: evaluation, calibration or random."""
     rows: int
     score: float | None
+    timed: LatencySamples | None = None
     cold_start: ColdStart | None
     latency: Latency | None
     memory: Memory | None
@@ -186,6 +212,10 @@ class Report(Part):
     source: SourceReport
     target: TargetReport
     machine: dict[str, Any]
+    measured_at: str | None = None
+    """When the measurement ended, in UTC; a figure that is served from the store keeps its time."""
+    pipeline: dict[str, Any] = {}
+    """The pipeline file as it was understood, defaults filled in."""
     candidates: list[CandidateReport]
     steps: list[StepReport]
     warnings: list[str]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from optimize.benchmarks.fingerprint import machine_fingerprint
@@ -14,11 +16,13 @@ from optimize.reports.model import (
     BundleReport,
     CandidateReport,
     Gate,
+    LatencySamples,
     Report,
     SourceReport,
     StepReport,
     TargetReport,
 )
+from optimize.reports.samples import distill
 from optimize.selection import Choice, Judged
 from optimize.store import State
 from optimize.versions import tool_version
@@ -34,20 +38,24 @@ def build_report(
     measured: Mapping[str, Any],
     bundle: BundleReport | None,
 ) -> Report:
-    candidates = [_candidate(c, judged[c.name], choice, runner, plan, fidelity) for c in plan.candidates]
+    timed = _samples(runner)
+    candidates = [_candidate(c, judged[c.name], choice, runner, plan, fidelity, timed) for c in plan.candidates]
+    source = _source(runner, measured.get("source", {}), timed)
     failed = "" if bundle or plan.until is not Stage.BUNDLE else _bundle_failure(runner)
     return Report(
         tool_version=tool_version(),
         name=runner.file.pipeline.name,
         until=plan.until.value,
         winner=choice.winner,
-        sentence=sentence(choice, candidates, measured, plan, failed),
+        sentence=sentence(choice, candidates, source.size_bytes, plan, failed),
         exit_code=exit_code(plan, choice, judged, bundle),
         objective=runner.file.pipeline.objective,
         bundle=bundle,
-        source=_source(runner, measured.get("source", {})),
+        source=source,
         target=_target(target, fidelity, runner.threads),
         machine=machine_fingerprint(),
+        measured_at=_measured_at(runner),
+        pipeline=runner.file.pipeline.model_dump(mode="json"),
         candidates=candidates,
         steps=[_step(result) for result in runner.results.values()],
         warnings=_warnings(runner, measured),
@@ -63,7 +71,7 @@ def exit_code(plan: Plan, choice: Choice, judged: Mapping[str, Judged], bundle: 
 
 
 def sentence(
-    choice: Choice, candidates: list[CandidateReport], measured: Mapping[str, Any], plan: Plan, bundle_failure: str
+    choice: Choice, candidates: list[CandidateReport], source_bytes: int | None, plan: Plan, bundle_failure: str
 ) -> str:
     """The result as one would say it to a colleague."""
     if Stage.MEASURE.after(plan.until):
@@ -71,8 +79,7 @@ def sentence(
     if choice.winner is None:
         return f"No candidate survived: {_losses(candidates)}."
     winner = next(c for c in candidates if c.name == choice.winner)
-    parts = [f"{winner.name} is the choice", *_facts(winner)]
-    text = "; ".join(parts) + "."
+    text = f"{winner.name} {_facts(winner, source_bytes)}."
     return f"{text} It was not bundled: {bundle_failure}." if bundle_failure else text
 
 
@@ -84,18 +91,29 @@ def _losses(candidates: list[CandidateReport]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
-def _facts(winner: CandidateReport) -> list[str]:
+def _facts(winner: CandidateReport, source_bytes: int | None) -> str:
     facts = []
     if winner.latency and winner.latency.ratio:
-        facts.append(speed(winner.latency.ratio.value, winner.latency.ratio.ci) + " than the source")
+        facts.append(f"is {speed(winner.latency.ratio.value, winner.latency.ratio.ci)} than the source")
+    if winner.size_bytes is not None:
+        facts.append(_size(winner.size_bytes, source_bytes))
     if winner.cold_start:
         facts.append(f"answers {winner.cold_start.total_s:.2f} s after its process starts")
-    if winner.size_bytes is not None:
-        facts.append(megabytes(winner.size_bytes))
-    if winner.accuracy:
-        low, high = winner.accuracy.difference_ci
-        facts.append(f"accuracy {winner.accuracy.difference:+.2%} [{low:+.2%}, {high:+.2%}]")
-    return facts
+    words = ", ".join(facts) or "is the winner"
+    if not winner.accuracy:
+        return words
+    low, high = winner.accuracy.difference_ci
+    return f"{words}; accuracy {winner.accuracy.difference:+.2%} [{low:+.2%}, {high:+.2%}]"
+
+
+def _size(count: int, source_bytes: int | None) -> str:
+    if not source_bytes or not count:
+        return f"takes {megabytes(count)}"
+    ratio = source_bytes / count
+    if 0.95 < ratio < 1.05:
+        return f"as large ({megabytes(count)})"
+    times = f"{ratio:.1f}× smaller" if ratio > 1 else f"{1 / ratio:.1f}× larger"
+    return f"{times} ({megabytes(count)})"
 
 
 def speed(ratio: float, ci: tuple[float, float]) -> str:
@@ -110,8 +128,9 @@ def megabytes(count: int) -> str:
 
 
 def _candidate(
-    candidate: Candidate, judged: Judged, choice: Choice, runner: Runner, plan: Plan, fidelity: str
-) -> CandidateReport:
+    candidate: Candidate, judged: Judged, choice: Choice, runner: Runner, plan: Plan, fidelity: str,
+    timed: Mapping[str, LatencySamples],
+) -> CandidateReport:  # fmt: skip
     check = runner.results.get(candidate.check)
     made = runner.results.get(candidate.artifact)
     return CandidateReport(
@@ -127,6 +146,7 @@ def _candidate(
         accuracy=judged.accuracy,  # type: ignore[arg-type]
         cold_start=judged.cold_start,  # type: ignore[arg-type]
         latency=judged.latency,  # type: ignore[arg-type]
+        samples=timed.get(candidate.name) if judged.latency else None,
         memory=judged.memory,  # type: ignore[arg-type]
         size_bytes=judged.size_bytes,
         fidelity=fidelity,
@@ -156,6 +176,8 @@ def _step(result: StepResult) -> StepReport:
     record = result.record
     return StepReport(
         name=result.step.name,
+        stage=result.step.stage.value,
+        needs=list(result.step.needs),
         state=result.state.value,
         reason=result.reason,
         method=str(result.payload.get("method", "")),
@@ -169,18 +191,50 @@ def _step(result: StepResult) -> StepReport:
     )
 
 
-def _source(runner: Runner, figures: Mapping[str, Any]) -> SourceReport:
-    golden = runner.results["golden"].payload
+def _source(runner: Runner, figures: Mapping[str, Any], timed: Mapping[str, LatencySamples]) -> SourceReport:
+    golden = runner.golden()
     return SourceReport(
         kind=runner.file.pipeline.source.kind,
-        signature=golden["signature"],
-        samples=golden["samples"],
-        rows=golden["rows"],
-        score=golden.get("score"),
+        signature=golden.payload["signature"],
+        digest=golden.digest,
+        size_bytes=_source_bytes(runner),
+        samples=golden.payload["samples"],
+        rows=golden.payload["rows"],
+        score=golden.payload.get("score"),
+        timed=timed.get("source"),
         cold_start=figures.get("cold_start"),
         latency=figures.get("latency"),
         memory=figures.get("memory"),
     )
+
+
+def _source_bytes(runner: Runner) -> int | None:
+    """Of the model's own files; code is not counted."""
+    source, base = runner.file.pipeline.source, runner.file.base
+    roles = source.content(base)
+    return sum(_bytes_below(path) for role in source.paths() for path in roles.get(role, ())) or None
+
+
+def _bytes_below(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _samples(runner: Runner) -> Mapping[str, LatencySamples]:
+    measure = runner.results.get("measure")
+    if measure is None or measure.entry is None or measure.state is not State.OK:
+        return {}
+    kept = runner.store.root.parents[1] / "reports" / f"{measure.entry.digest}.json"
+    return distill(measure.entry.files / "samples.npz", kept)
+
+
+def _measured_at(runner: Runner) -> str | None:
+    """The entry's own time: it was written when the measurement ended, and is never touched again."""
+    measure = runner.results.get("measure")
+    if measure is None or measure.entry is None:
+        return None
+    ended = datetime.fromtimestamp((measure.entry.path / "record.json").stat().st_mtime, UTC)
+    return ended.isoformat(timespec="seconds")
 
 
 def _target(target: Target, fidelity: str, threads: int) -> TargetReport:

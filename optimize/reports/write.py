@@ -23,6 +23,8 @@ def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:
         try:
             write_whole(path, text.encode("utf-8"))
         except OSError as error:
-            raise UserError(f"report: {path} cannot be written: {error.strerror}; name another folder with -o report=DIR") from error
+            raise UserError(
+                f"report: {path} cannot be written: {error.strerror}; name another folder with -o report=DIR"
+            ) from error
         paths.append(path)
     return tuple(paths)
