@@ -1,66 +1,72 @@
-"""The step `boot`: the bundle is unpacked into an empty folder, opened as its container would, and asked the golden."""
+"""The step `boot`: the bundle is unpacked into an empty folder, served as its container would, and asked the golden."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optimize.arrays import Arrays, load_arrays
-from optimize.bundles.archive import unpack_archive
-from optimize.bundles.manifest import read_manifest, wrong_files
-from optimize.drift import DriftMeter
+from optimize.bundles.inspection import Unpacked, unpack_bundle
+from optimize.bundles.samples import Sample, ask_all, samples_of
+from optimize.bundles.served import latency_figures, open_served, start_figures
+from optimize.bundles.toolkits import Toolkit, toolkit_for, why_not
 from optimize.errors import UserError
 from optimize.execution.request import Request
-from optimize.golden import Golden
-from optimize.signature import Signature
+from optimize.pipeline.schema import Tolerance, Tolerances
 from optimize.stages import Service, bundles
 
 
 def boot(request: Request, output: Path) -> dict[str, Any]:
-    """Asks `data["bundle"]` every case of the golden, and its rotation, in every form the bundle reads."""
-    with tempfile.TemporaryDirectory(prefix="optimize-boot-") as temporary:
-        folder = Path(temporary)
-        unpack_archive(Path(request.data["bundle"]), folder)
-        manifest = read_manifest(folder)
-        wrong = wrong_files(folder, manifest)
-        if wrong:
-            raise UserError(f"the bundle is not as its manifest says: {'; '.join(wrong[:5])}")
-        signature = Signature.from_json(manifest.signature)
-        service = bundles()[manifest.container].open_folder(folder, signature)
-        golden = Golden(Path(request.golden))
-        meter = ask_cases(service, golden)
-        problems = meter.problems + ask_rotation(service, golden, signature)
-    return {"how": service.how, "forms": list(service.forms), "drift": meter.figures(), "problems": problems}
+    """Asks `data["bundle"]` every sample in every form it reads.
+
+    Parameters, all optional: `toolkit` (`auto`, or `none` to call the handler's functions without a server),
+    `container` (where it is not the manifest's) and `tolerance`, within which the first answer counts as right.
+    """
+    wanted, data = request.parameters, request.data
+    # A short name: the servers' workers listen on Unix sockets in there, whose paths have 108 bytes at most.
+    with tempfile.TemporaryDirectory(prefix="ob-", ignore_cleanup_errors=True) as temporary:
+        base = Path(temporary)
+        samples_file = Path(data["samples"]) if "samples" in data else None
+        bundle = unpack_bundle(Path(data["bundle"]), base / "model", samples_file, wanted.get("container", ""))
+        samples = samples_of(request, bundle.signature)
+        toolkit = toolkit_for(bundle.container)
+        instead = _why_functions(wanted, toolkit)
+        if toolkit is None or instead:
+            service = _functions(bundle, base / "model")
+            return _payload(service, samples, bundle) | {"served": None, "instead": instead}
+        with open_served(toolkit, base, bundle) as served:
+            start = start_figures(served, samples[0], _tolerance(wanted, bundle))
+            payload = _payload(served, samples, bundle)
+            figures = {"cold_start_s": start["cold_start_s"], **latency_figures(served, samples)}
+    if start["wrong"]:
+        payload["problems"] = [f"the first answer is wrong: {start['wrong']}", *payload["problems"]]
+    return payload | {"served": figures, "instead": ""}
 
 
-def ask_cases(service: Service, golden: Golden) -> DriftMeter:
-    meter = DriftMeter()
-    for words, inputs, expected in golden.cases():
-        for form in service.forms:
-            meter.add(expected, service.ask(inputs, form), f"{words}, asked in {form},")
-    return meter
+def _why_functions(wanted: Mapping[str, Any], toolkit: Toolkit | None) -> str:
+    """Why no server is started, in words; empty where one is."""
+    if wanted.get("toolkit", "auto") == "none":
+        return "no server was asked for"
+    return why_not(toolkit) if toolkit else "its server is not a Python package, and cannot be started here"
 
 
-def ask_rotation(service: Service, golden: Golden, signature: Signature) -> list[str]:
-    """The samples latency is measured on have no golden outputs: every form must give the answer the first one does."""
-    problems: list[str] = []
-    stacked = load_arrays(golden.path / "rotation.npz")
-    for index in range(len(next(iter(stacked.values())))):
-        inputs = {name: array[index] for name, array in stacked.items()}
-        meter = DriftMeter()
-        first = service.ask(inputs, service.forms[0])
-        _note(problems, [name for name in signature.output_names if name not in first], index)
-        for form in service.forms:
-            meter.add(first, service.ask(inputs, form), f"sample {index}, asked in {form},")
-        problems += [problem for problem in meter.problems if problem not in problems]
-    return problems
+def _functions(bundle: Unpacked, folder: Path) -> Service:
+    if bundle.container not in bundles():
+        raise UserError(f"{bundle.container!r} is not a container; one of {', '.join(bundles())}")
+    if bundle.manifest is None and bundle.container != "tensorflow":
+        raise UserError("a handler that is not ours can only be booted by a server: run `optimize boot --setup` first")
+    return bundles()[bundle.container].open_folder(folder, bundle.signature)
 
 
-def _note(problems: list[str], missing: list[str], index: int) -> None:
-    problems += [f"output {name} is missing at sample {index}" for name in missing]
+def _tolerance(wanted: Mapping[str, Any], bundle: Unpacked) -> Tolerance:
+    given = wanted.get("tolerance")
+    if given is not None:
+        return Tolerance(**given)
+    return Tolerances().fp32 if bundle.quantization == "none" else Tolerances().int8
 
 
-def first_sample(golden: Golden) -> Arrays:
-    """The first call of the rotation."""
-    return {name: array[0] for name, array in load_arrays(golden.path / "rotation.npz").items()}
+def _payload(service: Service, samples: list[Sample], bundle: Unpacked) -> dict[str, Any]:
+    meter = ask_all(service, samples, bundle.signature)
+    about = {"container": bundle.container, "how": service.how, "forms": list(service.forms)}
+    return about | {"drift": meter.figures(), "problems": meter.problems}

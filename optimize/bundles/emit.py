@@ -11,14 +11,18 @@ from optimize.arrays import load_arrays
 from optimize.artifact import Artifact
 from optimize.bundles.archive import write_archive
 from optimize.bundles.manifest import Manifest
+from optimize.bundles.samples import write_samples
 from optimize.digests import digest_folder
 from optimize.errors import UserError
 from optimize.execution.request import Request
+from optimize.golden import Golden
 from optimize.signature import Signature
 from optimize.stages import Bundle, ServingSettings, bundles
 from optimize.versions import library_versions, tool_version
 
 FILE = "model.tar.gz"
+SAMPLES = "golden.npz"
+"""Beside the bundle, and not in it: samples can be data of the user's that is not to travel with the model."""
 
 
 def emit(request: Request, output: Path) -> dict[str, Any]:
@@ -34,6 +38,8 @@ def emit(request: Request, output: Path) -> dict[str, Any]:
         manifest.write(folder)
         files = digest_folder(folder)
         digest = write_archive(folder, output / FILE, wanted.get("level"))
+    if request.golden:
+        write_samples(Golden(Path(request.golden)), output / SAMPLES)
     size = (output / FILE).stat().st_size
     return {"container": bundle.container, "digest": digest, "size_bytes": size, "files": files}
 

@@ -1,4 +1,4 @@
-"""`manifest.json` at the root of a bundle: what is in it and where it came from, with no time and no machine's path."""
+"""`bundle.json` at the root of a bundle: what is in it and where it came from, with no time and no machine's path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 from optimize.digests import digest_folder
 from optimize.errors import UserError
 
-FILE = "manifest.json"
+FILE = "bundle.json"
+"""Not `manifest.json`: multi-model-server takes such a file for one of its own, and ends with a null pointer."""
 SCHEMA_VERSION = 1
 
 

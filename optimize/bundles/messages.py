@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -82,10 +83,19 @@ def forms_for(signature: Signature) -> tuple[str, ...]:
     return tuple(name for name in FORMS if fits.get(name, True))
 
 
+def forms_of(folder: Path, container: str, signature: Signature) -> tuple[str, ...]:
+    """Those that what lies in `folder` reads: our handler all of them; the PyTorch container's own two.
+
+    That one also reads CSV, but gives a single line as one row without its batch dimension.
+    """
+    ours = (folder / "code" / "signature.json").is_file()
+    return forms_for(signature) if ours or container != "pytorch" else ("npy", "json list")
+
+
 def accept_for(form: str, signature: Signature) -> str:
     """The content type to ask the answer in: that of the request, where it can carry the outputs."""
     outputs = signature.outputs
-    kind = FORMS[form].content_type
+    kind = FORMS[form].content_type if outputs else JSON
     if kind == CSV and len(outputs) == 1 and not any(isinstance(d, str) for d in outputs[0].shape[1:]):
         return CSV
     if kind in (NPY, NPZ):
@@ -94,19 +104,29 @@ def accept_for(form: str, signature: Signature) -> str:
 
 
 def read_answer(body: bytes, content_type: str, signature: Signature) -> Arrays:
-    """Arrays by name. Raises ValueError for an answer that is not what its content type says."""
-    outputs = signature.outputs
+    """Arrays by name. Raises ValueError for an answer that is not what its content type says.
+
+    Where the signature has no outputs (a tar of another tool), there is one, named `output`.
+    """
+    outputs = signature.outputs or (TensorSpec("output", "float64", ()),)
     kind = content_type.partition(";")[0].strip()
     if kind == NPZ:
         with np.load(io.BytesIO(body), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     if kind == NPY:
-        return {outputs[0].name: np.load(io.BytesIO(body), allow_pickle=False)}
+        return {outputs[0].name: _as_signed(np.load(io.BytesIO(body), allow_pickle=False), outputs[0])}
     if kind == CSV:
         return {outputs[0].name: _from_csv(body, outputs[0])}
     value = json.loads(body)
     named = value if isinstance(value, dict) else {outputs[0].name: value}
+    if not signature.outputs:
+        return {name: np.asarray(item) for name, item in named.items()}
     return {spec.name: _from_list(named[spec.name], spec) for spec in outputs if spec.name in named}
+
+
+def _as_signed(array: Array, spec: TensorSpec) -> Array:
+    """The PyTorch container's own handler answers float64, whatever the model gives."""
+    return array.astype(spec.dtype) if array.dtype == np.float64 and np.dtype(spec.dtype).kind == "f" else array
 
 
 def _from_list(value: object, spec: TensorSpec) -> Array:

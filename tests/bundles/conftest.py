@@ -59,13 +59,12 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return make
 
 
-@pytest.fixture
-def carry_out(tmp_path: Path) -> Carry:
+@pytest.fixture(scope="session")
+def carry_out(tmp_path_factory: pytest.TempPathFactory) -> Carry:
     """Runs a step in a worker; gives its result and the folder of what it made."""
 
     def carry(request: Request) -> tuple[dict[str, Any], Path]:
-        folder = tmp_path / f"{request.stage}-{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp(request.stage)
         request.write(folder / "request.json")
         command = [sys.executable, "-m", "optimize.execution.worker", str(folder)]
         with (folder / "log.txt").open("wb") as log:
@@ -75,12 +74,13 @@ def carry_out(tmp_path: Path) -> Carry:
     return carry
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def emitted(
     model: Callable[[str, str], ArtifactReference], golden: Callable[[str], Path], carry_out: Carry
 ) -> Callable[..., Path]:
     """`model.tar.gz` of a format and a kind."""
 
+    @functools.cache
     def emit(format: str, kind: str, container: str = "auto") -> Path:
         result, files = carry_out(emit_request(model(format, kind), golden(kind), container))
         assert result["state"] == "ok", result

@@ -29,7 +29,7 @@ def names(bundle: Path) -> list[str]:
 
 
 def test_a_torchscript_that_the_containers_own_handler_serves_brings_no_code(emitted: Emitted) -> None:
-    assert names(emitted("torchscript", "single")) == ["manifest.json", "model.pt"]
+    assert names(emitted("torchscript", "single")) == ["bundle.json", "model.pt"]
 
 
 def test_a_torchscript_of_several_inputs_brings_its_handler(emitted: Emitted) -> None:
@@ -51,7 +51,7 @@ def test_an_onnx_bundle_brings_its_handler_and_pins_its_runtime(emitted: Emitted
 def test_a_saved_model_lies_in_exactly_one_version_folder(emitted: Emitted) -> None:
     found = names(emitted("saved_model", "single"))
     assert "1/saved_model.pb" in found
-    assert all(name.startswith("1/") for name in found if name != "manifest.json")
+    assert all(name.startswith("1/") for name in found if name != "bundle.json")
 
 
 def test_equal_inputs_are_equal_bytes_whenever_and_wherever_they_are_packed(
@@ -80,7 +80,7 @@ def test_members_have_no_time_no_owner_and_one_mode(emitted: Emitted) -> None:
 
 def test_the_manifest_has_digests_and_provenance_and_no_path_of_this_machine(emitted: Emitted, model: Model) -> None:
     with tarfile.open(emitted("onnx", "single")) as tar:
-        file = tar.extractfile("manifest.json")
+        file = tar.extractfile("bundle.json")
         assert file is not None
         text = file.read().decode()
     manifest = json.loads(text)

@@ -1,0 +1,27 @@
+"""A container of the user's own, built on sagemaker-inference and multi-model-server: no PyTorch in it.
+
+Its image has onnxruntime at the version in the manifest, so that no start of the container waits for pip.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optimize.artifact import Artifact
+from optimize.bundles.handler_functions import open_handler
+from optimize.bundles.layout import link_files, write_handler
+from optimize.signature import Signature
+from optimize.stages import Service, ServingSettings
+
+container = "multi-model-server"
+formats = ("onnx",)
+libraries = ("onnxruntime", "numpy")
+
+
+def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:
+    link_files(model.path, folder)
+    write_handler("onnx", model.signature, settings, folder / "code")
+
+
+def open_folder(folder: Path, signature: Signature) -> Service:
+    return open_handler(folder, signature)

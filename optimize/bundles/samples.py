@@ -1,0 +1,104 @@
+"""What a bundle is asked when it is booted, and how its answers are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from optimize.arrays import Arrays, load_arrays, save_arrays
+from optimize.data import random_rows
+from optimize.drift import DriftMeter
+from optimize.errors import UserError
+from optimize.execution.request import Request
+from optimize.golden import Golden
+from optimize.signature import Signature
+from optimize.stages import Service
+
+INPUT, OUTPUT = "input.", "output."
+"""Before the names in golden.npz: an input and an output may have the same."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One request. `expected` is the source's own answer, where it is known."""
+
+    words: str
+    inputs: Arrays
+    expected: Arrays | None = None
+
+
+def write_samples(golden: Golden, path: Path) -> None:
+    """The golden's largest case as one file."""
+    _, inputs, outputs = golden.cases()[-1]
+    named = {INPUT + name: array for name, array in inputs.items()}
+    save_arrays(path, named | {OUTPUT + name: array for name, array in outputs.items()})
+
+
+def samples_of(request: Request, signature: Signature) -> list[Sample]:
+    """The golden's cases and its rotation; or the file under `samples`; or rows drawn by the signature."""
+    if request.golden:
+        golden = Golden(Path(request.golden))
+        cases = [Sample(words, inputs, outputs) for words, inputs, outputs in golden.cases()]
+        return cases + list(_rotation(golden))
+    if "samples" in request.data:
+        return [read_sample(Path(request.data["samples"]), signature)]
+    return [Sample(f"{count} drawn rows", random_rows(signature, count, {}).arrays) for count in (1, 3)]
+
+
+def _rotation(golden: Golden) -> Iterable[Sample]:
+    stacked = load_arrays(golden.path / "rotation.npz")
+    for index in range(len(next(iter(stacked.values())))):
+        yield Sample(f"sample {index}", {name: array[index] for name, array in stacked.items()})
+
+
+def read_sample(path: Path, signature: Signature) -> Sample:
+    """Raises UserError for a file without all inputs."""
+    try:
+        arrays = load_arrays(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as .npz: {error}") from error
+    inputs = {name: arrays.get(INPUT + name, arrays.get(name)) for name in signature.input_names}
+    missing = [name for name, array in inputs.items() if array is None]
+    if missing:
+        raise UserError(f"{path} has no {', '.join(missing)}; it has {', '.join(arrays)}; the model takes {signature}")
+    outputs = {name: arrays[OUTPUT + name] for name in signature.output_names if OUTPUT + name in arrays}
+    given = {name: array for name, array in inputs.items() if array is not None}
+    return Sample(path.name, given, outputs or None)
+
+
+def ask_all(service: Service, samples: list[Sample], signature: Signature) -> DriftMeter:
+    """Every sample in every form.
+
+    Where the source's answer is not known, every form must give the one that the first form gives, all of it finite.
+    """
+    meter, agreement = DriftMeter(), DriftMeter()
+    for sample in samples:
+        for form in service.forms:
+            answer = service.ask(sample.inputs, form)
+            where = f"{sample.words}, asked in {form},"
+            if sample.expected is not None:
+                meter.add(sample.expected, answer, where)
+                continue
+            if form == service.forms[0]:
+                first = answer
+                meter.problems += [p for p in shape_problems(answer, signature, where) if p not in meter.problems]
+            agreement.add(first, answer, where)
+    meter.problems += agreement.problems
+    return meter
+
+
+def shape_problems(answer: Mapping[str, np.ndarray], signature: Signature, where: str) -> list[str]:
+    """What the signature alone can tell."""
+    problems = []
+    for spec in signature.outputs:
+        array = answer.get(spec.name)
+        if array is None:
+            problems.append(f"output {spec.name} at {where} is missing")
+        elif array.dtype != spec.dtype or array.ndim != len(spec.shape):
+            problems.append(f"output {spec.name} at {where} is {array.dtype}{list(array.shape)}; expected {spec}")
+        elif array.dtype.kind == "f" and np.isnan(array).any():
+            problems.append(f"output {spec.name} at {where} holds NaN")
+    return problems

@@ -1,0 +1,89 @@
+"""A bundle behind the HTTP of a real server, asked as a client of the endpoint would."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optimize.arrays import Arrays
+from optimize.bundles.inspection import Unpacked
+from optimize.bundles.messages import FORMS, accept_for, read_answer
+from optimize.bundles.samples import Sample
+from optimize.bundles.server import Answer, Server, serve, wait_for_answer
+from optimize.bundles.toolkits import Toolkit
+from optimize.drift import DriftMeter, judge
+from optimize.errors import ToolError
+from optimize.pipeline.schema import Tolerance
+from optimize.signature import Signature
+
+START_S = 120.0
+LATENCY_REQUESTS = 100
+
+
+class Served:
+    """`optimize.stages.Service` over HTTP."""
+
+    def __init__(self, server: Server, how: str, forms: tuple[str, ...], signature: Signature) -> None:
+        self.how = how
+        self.forms = forms
+        self.server = server
+        self._signature = signature
+
+    def write(self, inputs: Arrays, form: str) -> tuple[bytes, dict[str, str]]:
+        """Body and headers."""
+        accept = accept_for(form, self._signature)
+        headers = {"Content-Type": FORMS[form].content_type, "Accept": accept}
+        return FORMS[form].write(inputs, self._signature), headers
+
+    def read(self, answer: Answer, form: str) -> Arrays:
+        if answer.status != 200:
+            text = answer.body[:300].decode(errors="replace").strip()
+            raise ToolError(f"asked in {form}, the server answers HTTP {answer.status}: {text}")
+        kind = answer.content_type if "/" in answer.content_type else accept_for(form, self._signature)
+        return read_answer(answer.body, kind, self._signature)
+
+    def ask(self, inputs: Arrays, form: str) -> Arrays:
+        return self.read(self.server.post(*self.write(inputs, form)), form)
+
+
+@contextmanager
+def open_served(toolkit: Toolkit, base: Path, bundle: Unpacked) -> Iterator[Served]:
+    """Serve `base`/model, the unpacked bundle, with its toolkit until the block ends."""
+    with serve(toolkit, base) as server:
+        yield Served(server, f"served by {toolkit.title}", bundle.forms, bundle.signature)
+
+
+def start_figures(service: Served, sample: Sample, tolerance: Tolerance) -> Mapping[str, Any]:
+    """`cold_start_s`: from the start of the server's first process to its first right answer.
+
+    Where the source's answer is known, right is within the tolerance; a 200 with a wrong answer gives None and why.
+    """
+    form = service.forms[0]
+    answer = wait_for_answer(service.server, *service.write(sample.inputs, form), START_S)
+    seconds = time.monotonic() - service.server.started
+    meter = DriftMeter()
+    if sample.expected is not None:
+        meter.add(sample.expected, service.read(answer, form), "the first answer")
+    wrong = judge(meter.figures(), meter.problems, tolerance)
+    return {"cold_start_s": None if wrong else round(seconds, 3), "wrong": wrong}
+
+
+def latency_figures(service: Served, samples: list[Sample]) -> Mapping[str, float | int]:
+    """Of one client on one connection, request by request, at the smallest sample; milliseconds."""
+    smallest = min(samples, key=lambda sample: sum(array.size for array in sample.inputs.values()))
+    body, headers = service.write(smallest.inputs, service.forms[0])
+    times = []
+    for _ in range(LATENCY_REQUESTS):
+        started = time.perf_counter()
+        service.read(service.server.post(body, headers), service.forms[0])
+        times.append((time.perf_counter() - started) * 1e3)
+    return {
+        "p50_ms": float(np.percentile(times, 50)),
+        "p90_ms": float(np.percentile(times, 90)),
+        "requests": len(times),
+    }

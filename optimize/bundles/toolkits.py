@@ -1,0 +1,127 @@
+"""The real serving toolkits, each in an environment of its own that is made once and kept.
+
+They are the Python packages that the containers are built from; only Java comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from optimize.digests import digest_value
+from optimize.errors import ToolError
+from optimize.versions import library_version
+
+JAVA_HINT = "apt-get install openjdk-17-jre-headless"
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """`pins` are pip's words; `same` are distributions taken at the version they have here, which made the artifact."""
+
+    name: str
+    title: str
+    containers: tuple[str, ...]
+    pins: tuple[str, ...]
+    same: tuple[str, ...]
+    address_prefix: str
+    """Of the variables that bind the server to loopback."""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        found = [(name, library_version(name)) for name in self.same]
+        # A local label (2.13.0+cpu) names a build that the index may not have.
+        return (*self.pins, *(f"{name}=={version.partition('+')[0]}" for name, version in found if version))
+
+    @property
+    def folder(self) -> Path:
+        key = digest_value([self.requirements, sys.version_info[:2]])[:12]
+        return cache_folder() / f"{self.name}-{key}"
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+
+# Both toolkits import pkg_resources, which setuptools 81 dropped. torchserve does not declare pyyaml, and
+# sagemaker-pytorch-inference does not declare sagemaker-inference.
+TOOLKITS = {
+    "torchserve": Toolkit(
+        "torchserve",
+        "TorchServe 0.12.0 with sagemaker-pytorch-inference 2.0.25",
+        ("pytorch",),
+        (
+            "torchserve==0.12.0", "sagemaker-pytorch-inference==2.0.25", "sagemaker-inference==1.10.1",
+            "setuptools==80.10.2", "pyyaml==6.0.3", "requests==2.34.2",
+        ),
+        ("torch", "onnxruntime", "numpy"),
+        "TS",
+    ),
+    "multi_model_server": Toolkit(
+        "multi_model_server",
+        "multi-model-server 1.1.11 with sagemaker-inference 1.10.1",
+        ("multi-model-server",),
+        ("multi-model-server==1.1.11", "sagemaker-inference==1.10.1", "setuptools==80.10.2"),
+        ("onnxruntime", "numpy"),
+        "MMS",
+    ),
+}  # fmt: skip
+
+
+def cache_folder() -> Path:
+    """`$OPTIMIZE_CACHE`, or the user's cache folder."""
+    named = os.environ.get("OPTIMIZE_CACHE")
+    if named:
+        return Path(named).resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "optimize"
+
+
+def toolkit_for(container: str) -> Toolkit | None:
+    return next((toolkit for toolkit in TOOLKITS.values() if container in toolkit.containers), None)
+
+
+def why_not(toolkit: Toolkit) -> str:
+    """Why this toolkit cannot serve here, in words with the way out; empty where it can."""
+    if find_java() is None:
+        return f"Java is not installed; {JAVA_HINT}"
+    if not _is_ready(toolkit):
+        return "its environment has not been made; run `optimize boot --setup`"
+    return ""
+
+
+def find_java() -> str | None:
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which("java", path=str(Path(home) / "bin") if home else None)
+
+
+def _is_ready(toolkit: Toolkit) -> bool:
+    return (toolkit.folder / "ready").is_file()
+
+
+def set_up(toolkit: Toolkit, say: Callable[[str], None]) -> None:
+    """Make the environment where it is not there. Raises ToolError with pip's last line."""
+    toolkit.folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{toolkit.folder}.lock"):
+        if _is_ready(toolkit):
+            say(f"{toolkit.title}: is there")
+            return
+        say(f"{toolkit.title}: installing {', '.join(toolkit.requirements)}")
+        shutil.rmtree(toolkit.folder, ignore_errors=True)
+        _run([sys.executable, "-m", "venv", str(toolkit.folder)])
+        _run([str(toolkit.python), "-m", "pip", "install", "--no-input", "--quiet", *toolkit.requirements])
+        # An environment cannot be moved into place, so a mark says that it is whole.
+        (toolkit.folder / "ready").touch()
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["it says nothing"]
+        raise ToolError(f"`{' '.join(command[1:5])} ...` failed: {lines[-1]}")
