@@ -47,19 +47,19 @@ def export_graph(module: Any, signature: Signature, examples: Arrays, output: Pa
     The module takes the signature's inputs by position and returns one tensor or a flat tuple of them.
     """
     with _traceable_layers():
-        program, how = _export(module, signature, examples)
+        program, how, notes = _export(module, signature, examples)
     weights = _weights(program)
     _save_weights(weights, output / "weights.safetensors")
     document = _document(program, {value: name for value, (name, _) in weights.items()})
     (output / "graph.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    return Made(f"torch.export ({how}), functional, operators kept whole")
+    return Made(f"torch.export ({how}), functional, operators kept whole", notes)
 
 
 # --- tracing
 
 
-def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, str]:
-    """The exported program in which every named dimension is still free, and the kind of dimension that gave it."""
+def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, str, tuple[str, ...]]:
+    """The exported program in which every named dimension is still free, the kind of dimension that gave it, remarks."""
     import torch
 
     refusals: list[str] = []
@@ -69,14 +69,15 @@ def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, s
         shapes = _dynamic_shapes(module, signature, dimension)
         try:
             with torch.no_grad():
-                program = _functional(torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False))
+                exported = torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False)
+                program = _functional(exported)
         except Exception as error:  # torch.export raises whatever the user's forward and its own passes raise
             refusals.append(f"{how}: {type(error).__name__}: {_first_lines(error)}")
             last = error
             continue
-        fixed = _fixed_dimensions(program, signature)
+        fixed = _fixed_dimensions(program, signature) + _frozen_by_guards(exported, module, signature, examples)
         if not fixed:
-            return program, how
+            return program, how, _bounds(exported, module, signature)
         refusals.append(f"{how}: {', '.join(fixed)}")
         last = None
     raise Unsupported("torch.export cannot take this model:\n  " + "\n  ".join(refusals)) from last
@@ -94,8 +95,13 @@ def _kinds_of_dimension() -> Iterator[tuple[str, Callable[[str], Any]]]:
 def _dynamic_shapes(module: Any, signature: Signature, dimension: Callable[[str], Any]) -> Any:
     """In the nesting of the arguments of `forward`, where `*inputs` is one argument."""
     shapes = tuple({axis: dimension(d) for axis, d in enumerate(s.shape) if isinstance(d, str)} for s in signature.inputs)
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(module.forward).parameters.values())
-    return (shapes,) if variadic else shapes
+    return (shapes,) if _variadic(module) else shapes
+
+
+def _variadic(module: Any) -> str | None:
+    """The name of `*inputs` in `forward`, if that is how it takes them."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
 
 
 def _fixed_dimensions(program: Any, signature: Signature) -> list[str]:
@@ -108,6 +114,61 @@ def _fixed_dimensions(program: Any, signature: Signature) -> list[str]:
         for named, size in zip(spec.shape, value.shape, strict=True)
         if isinstance(named, str) and _size(size) is not None
     ]
+
+
+class _Sized:
+    """Stands for an input tensor in a guard of torch.export's, which asks for sizes only."""
+
+    def __init__(self, sizes: Iterable[int]) -> None:
+        self._sizes = tuple(sizes)
+
+    def size(self) -> tuple[int, ...]:
+        return self._sizes
+
+
+def _guards(program: Any) -> list[str]:
+    """What the trace took for granted about sizes, as Python expressions over `L`, the arguments by name."""
+    return list(getattr(program, "_guards_code", []))
+
+
+def _holds(guard: str, module: Any, signature: Signature, sizes: Mapping[str, int]) -> bool:
+    inputs = [_Sized(sizes[d] if isinstance(d, str) else d for d in spec.shape) for spec in signature.inputs]
+    names = list(inspect.signature(module.forward).parameters)
+    variadic = _variadic(module)
+    arguments = {variadic: inputs} if variadic else dict(zip(names, inputs, strict=False))
+    return bool(eval(guard, {"math": math, "L": arguments}))
+
+
+def _frozen_by_guards(program: Any, module: Any, signature: Signature, examples: Arrays) -> list[str]:
+    """A size can be frozen inside the graph while the input's own stays free (`int(length / 2)` becomes 3).
+
+    A guard that holds at the traced size of a dimension and at no other that is tried means just that.
+    """
+    traced = {d: n for s in signature.inputs for d, n in zip(s.shape, examples[s.name].shape, strict=True) if isinstance(d, str)}
+    frozen = []
+    for name, size in traced.items():
+        others = [{**traced, name: other} for other in (size + 1, size + 2, size + 3, 2 * size, 2 * size + 1, 8 * size)]
+        for guard in _guards(program):
+            if not any(_holds(guard, module, signature, sizes) for sizes in others):
+                frozen.append(f"the trace holds only where {guard}, which fixes '{name}'")
+    return frozen
+
+
+def _bounds(program: Any, module: Any, signature: Signature) -> tuple[str, ...]:
+    """Guards in the words of the signature: `sequence > 6`."""
+    names = list(inspect.signature(module.forward).parameters)
+    variadic = _variadic(module)
+    said = {}
+    for guard in _guards(program):
+        text = guard
+        for position, spec in enumerate(signature.inputs):
+            argument = f"L['{variadic}'][{position}]" if variadic else f"L['{names[position]}']"
+            for axis, dimension in enumerate(spec.shape):
+                text = text.replace(f"{argument}.size()[{axis}]", str(dimension))
+        left, _, right = text.partition(" == ")
+        if left != right:
+            said[text] = None
+    return tuple(f"traced for sizes where {text}" for text in said)
 
 
 def _first_lines(error: Exception, limit: int = 4) -> str:
@@ -145,17 +206,33 @@ def _traceable_layers() -> Iterator[None]:
 
     Tracing `aten::lstm` unrolls the sequence, which fixes its length and the batch: recurrent layers become operators
     of our own that know nothing but their results' shapes. `nn.Transformer*` looks into a mask to see whether it is the
-    causal one, to choose a faster kernel: the mask itself says the same.
+    causal one, to choose a faster kernel: the mask itself says the same. `torch.max_pool1d` fixes the length;
+    `torch.max_pool2d` does not.
     """
+    import torch
     from torch.nn.modules import rnn, transformer
 
-    kept = rnn._VF, transformer._detect_is_causal_mask
+    kept = rnn._VF, transformer._detect_is_causal_mask, torch.max_pool1d
     rnn._VF = _Recurrence(rnn._VF)
     transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: bool(is_causal)
+    torch.max_pool1d = _max_pool1d
     try:
         yield
     finally:
-        rnn._VF, transformer._detect_is_causal_mask = kept
+        rnn._VF, transformer._detect_is_causal_mask, torch.max_pool1d = kept
+
+
+def _max_pool1d(
+    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
+    import torch
+
+    def row(amount: Any, other: int) -> list[int]:
+        return [other, amount[0] if isinstance(amount, list | tuple) else amount]
+
+    steps = row(stride or kernel_size, 1)
+    flat = torch.max_pool2d(x[..., None, :], row(kernel_size, 1), steps, row(padding, 0), row(dilation, 1), ceil_mode)
+    return flat[..., 0, :]
 
 
 class _Recurrence:

@@ -29,6 +29,7 @@ class Case:
     checked: tuple[Mapping[str, int], ...] = ({"batch": 1, "sequence": 5}, {"batch": 5, "sequence": 12})
     traced: Mapping[str, int] | None = None
     tolerance: float = 1e-4
+    training: bool = False
 
     @property
     def signature(self) -> Signature:

@@ -371,4 +371,24 @@ SLOW = [
     Case("mamba", _hugging("MambaForCausalLM", _logits, vocab_size=100, hidden_size=32, num_hidden_layers=2, state_size=4, use_cache=False), {"input_ids": Input("int64", ("batch", 7), high=90)}),
 ]
 
-CASES = {case.name: case for case in [*QUICK, *SLOW]}
+
+
+# --- what must be refused, and how
+
+
+class Unknown(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        inner = Function(lambda m, x: torch.fft.rfft(x).abs())
+        self.spectrum = Function(lambda m, x: m.inner(x), inner=inner)
+        self.values = Function(lambda m, x: torch.linalg.eigvalsh(x.mT @ x))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.spectrum(x), self.values(x)
+
+
+REFUSED = [
+    Case("unknown_operators", Unknown, VECTORS, ("spectrum", "values")),
+    Case("frozen_length", lambda: Function(lambda m, x: x * int(x.shape[1] / 2)), VECTORS),
+    Case("training_mode", lambda: nn.Sequential(nn.Linear(12, 4), nn.Dropout()), ROWS, training=True),
+]

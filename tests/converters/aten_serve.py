@@ -6,38 +6,49 @@ import json
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from optimize.arrays import load_arrays, save_arrays
 from optimize.artifact import Artifact
 from optimize.converters import aten_graph_to_saved_model
+from optimize.converters.aten_graph_to_saved_model.coverage import document, table
 from optimize.signature import Signature
 
 
-def serve(folder: Path, inputs: Signature) -> None:
+def serve(folder: Path) -> None:
     output = folder / "saved_model"
     output.mkdir()
-    model = Artifact(folder / "graph", "aten_graph", "none", inputs)
-    aten_graph_to_saved_model.convert(model, {}, output)
+    signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
+    aten_graph_to_saved_model.convert(Artifact(folder / "graph", "aten_graph", "none", signature), {}, output)
     function = tf.saved_model.load(str(output)).signatures["serving_default"]
+    (folder / "serving.json").write_text(json.dumps(described(function)))
     for path in sorted(folder.glob("inputs*.npz")):
         results = function(**{name: tf.constant(value) for name, value in load_arrays(path).items()})
         save_arrays(folder / path.name.replace("inputs", "actual"), {name: r.numpy() for name, r in results.items()})
 
 
-def signature(folder: Path) -> Signature:
-    return Signature.from_json(json.loads((folder / "signature.json").read_text()))
+def described(function: Any) -> dict[str, Any]:
+    _, inputs = function.structured_input_signature
+    return {
+        kind: {name: [spec.dtype.name, spec.shape.as_list()] for name, spec in specs.items()}
+        for kind, specs in (("inputs", inputs), ("outputs", function.structured_outputs))
+    }
 
 
-if __name__ == "__main__":
-    root = Path(sys.argv[1])
-    for name in sys.argv[2:]:
+def main(root: Path, names: list[str]) -> None:
+    (root / "coverage.json").write_text(json.dumps({"document": document(), "table": table()}))
+    for name in names:
         folder = root / name
         if (folder / "error.txt").exists():
             continue
         try:
-            serve(folder, signature(folder))
-        except Exception:  # one case's end is that case's result
+            serve(folder)
+        except Exception:  # noqa: BLE001 - one case's end is that case's result
             (folder / "error.txt").write_text("while converting\n" + traceback.format_exc())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
     assert "torch" not in sys.modules

@@ -166,21 +166,26 @@ def convolve_transposed(
 def _transposed_filters(weight: Value, dilation: list[int], groups: int) -> list[Any]:
     """Per group (spatial…, out, in), dilated by putting zeros between: the kernel on a CPU cannot dilate."""
     spatial = len(dilation)
-    if isinstance(weight, Weight):
-        parts = np.split(weight.value, groups)
-        named = [derive(f"group{i}", lambda _, part=part: _dilated(part, dilation), weight) for i, part in enumerate(parts)]
-        return [part.stored((spatial + 1, spatial, *range(spatial))) for part in named]
-    if any(d > 1 for d in dilation):
-        raise ValueError("a dilated transposed convolution needs weights that are not computed")
-    moved = tf.transpose(weight.tensor, [*range(2, spatial + 2), 1, 0])
-    return tf.split(moved, groups, -1)
+    order = (spatial + 1, spatial, *range(spatial))
+    if not isinstance(weight, Weight):
+        return [Value(_dilated(part, dilation, tf)).stored(order) for part in tf.split(weight.tensor, groups)]
+    parts = np.split(weight.value, groups)
+    return [_known_filter(weight, f"group{i}", _dilated(part, dilation, np)).stored(order) for i, part in enumerate(parts)]
 
 
-def _dilated(weight: Array, dilation: list[int]) -> Array:
-    kernel = weight.shape[2:]
-    result = np.zeros(weight.shape[:2] + tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)), weight.dtype)
-    result[(..., *(slice(None, None, d) for d in dilation))] = weight
-    return result
+def _known_filter(weight: Weight, name: str, part: Array) -> Value:
+    return derive(name, lambda _: part, weight)
+
+
+def _dilated(weight: Any, dilation: list[int], library: Any) -> Any:
+    """`library` is NumPy or TensorFlow, whichever the weight is of."""
+    for axis, d in enumerate(dilation, 2):
+        if d > 1:
+            shape = [int(size) for size in weight.shape]
+            shape[axis] *= d
+            spread = library.stack([weight] + [library.zeros_like(weight)] * (d - 1), axis + 1)
+            weight = library.reshape(spread, shape)[(slice(None),) * axis + (slice(0, shape[axis] - d + 1),)]
+    return weight
 
 
 def _whole_transposed(x: Any, filters: Any, stride: list[int], extra: list[Any], spatial: int) -> Any:

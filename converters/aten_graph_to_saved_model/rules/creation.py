@@ -202,9 +202,15 @@ def to_dtype(context: Any, self: Value, dtype: Any) -> Value:
     return _converted(context, self)
 
 
-@rule("aten.to.other", "aten.type_as.default", "aten.copy.default", lazy=True)
-def to_dtype_of(context: Any, self: Value, **_: Value) -> Value:
+@rule("aten.to.other", "aten.type_as.default", lazy=True)
+def to_dtype_of(context: Any, self: Value, other: Value, **_: Any) -> Value:
     return _converted(context, self)
+
+
+@rule("aten.copy.default")
+def copy(context: Any, self: Any, src: Any) -> Any:
+    """`src` in the shape and dtype of `self`, whose content is forgotten."""
+    return tf.broadcast_to(tf.cast(src, context.dtype), tf.shape(self))
 
 
 def _converted(context: Any, x: Value) -> Value:

@@ -31,7 +31,7 @@ def item_of_list(context: Any, operands: list[Any]) -> Any:
 
 
 def _floats(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: function(tf.cast(x, tf.float32))
+    return lambda x: function(tf.cast(x, tf.float64))
 
 
 # Of Python numbers, the function torch itself calls; of tensors, TensorFlow's.
@@ -40,7 +40,7 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "sub": (operator.sub, tf.subtract),
     "mul": (operator.mul, tf.multiply),
     "floordiv": (operator.floordiv, tf.math.floordiv),
-    "truediv": (operator.truediv, lambda a, b: tf.divide(tf.cast(a, tf.float32), tf.cast(b, tf.float32))),
+    "truediv": (operator.truediv, lambda a, b: tf.divide(tf.cast(a, tf.float64), tf.cast(b, tf.float64))),
     "mod": (operator.mod, tf.math.floormod),
     "pow": (operator.pow, tf.pow),
     "pow_by_natural": (operator.pow, tf.pow),
@@ -57,19 +57,24 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "not_": (operator.not_, tf.logical_not),
     "sym_max": (max, tf.maximum),
     "sym_min": (min, tf.minimum),
-    "sym_float": (float, lambda x: tf.cast(x, tf.float32)),
+    "sym_float": (float, lambda x: tf.cast(x, tf.float64)),
     "sym_int": (int, lambda x: tf.cast(x, tf.int32)),
     "trunc": (math.trunc, lambda x: tf.cast(x, tf.int32)),
     "ceil": (math.ceil, lambda x: tf.cast(tf.math.ceil(x), tf.int32)),
     "floor": (math.floor, lambda x: tf.cast(tf.math.floor(x), tf.int32)),
-    "round": (round, lambda x: tf.cast(tf.round(x), tf.int32)),
+    # Its second operand is the number of digits, None for an integer.
+    "round": (round, lambda x, digits=None: _rounded(x, digits)),
     "sym_ite": (lambda c, a, b: a if c else b, tf.where),
     "sym_sum": (sum, lambda values: tf.add_n([tf.cast(v, tf.int32) for v in values])),
     "_sym_sqrt": (math.sqrt, _floats(tf.sqrt)),
     "sqrt": (math.sqrt, _floats(tf.sqrt)),
     "log": (math.log, _floats(tf.math.log)),
-    "_sym_log2": (math.log2, lambda x: tf.math.log(tf.cast(x, tf.float32)) / math.log(2)),
+    "_sym_log2": (math.log2, lambda x: tf.math.log(tf.cast(x, tf.float64)) / math.log(2)),
 }
+
+
+def _rounded(x: Any, digits: int | None) -> Any:
+    return tf.cast(tf.round(x), tf.int32) if digits is None else tf.round(x * 10.0**digits) / 10.0**digits
 
 
 def _register_arithmetic(name: str, of_numbers: Callable[..., Any], of_tensors: Callable[..., Any]) -> None:
@@ -81,9 +86,9 @@ def _register_arithmetic(name: str, of_numbers: Callable[..., Any], of_tensors: 
 
 
 def _one_kind(operands: list[Any]) -> list[Any]:
-    """A size beside a fraction becomes one."""
+    """A size beside a fraction becomes one, in double precision as Python's: ⌊size · factor⌋ must come out the same."""
     if any(isinstance(o, float) or (tf.is_tensor(o) and o.dtype.is_floating) for o in operands):
-        return [o if tf.is_tensor(o) and o.dtype == tf.bool else tf.cast(o, tf.float32) for o in operands]
+        return [o if o is None or (tf.is_tensor(o) and o.dtype == tf.bool) else tf.cast(o, tf.float64) for o in operands]
     return operands
 
 
