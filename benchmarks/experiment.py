@@ -231,7 +231,16 @@ def _figures(design: Design, samples: Mapping[str, Samples], name: str) -> dict[
     figures = {"cold_start": cold_start(one), "latency": latency(one), "memory": memory(one)}
     if not reference.failure:
         figures["latency"]["ratio"] = _ratio_figures(design, reference, one)
+    figures["latency"]["ratios"] = {
+        other: _short(ratio_to(samples[other], one))
+        for other in design.names
+        if other not in (name, design.reference) and not samples[other].failure
+    }
     return figures
+
+
+def _short(ratio: Ratio) -> dict[str, Any]:
+    return {"value": float(f"{ratio.value:.6g}"), "ci": [float(f"{ratio.low:.6g}"), float(f"{ratio.high:.6g}")]}
 
 
 def cold_start(one: Samples) -> dict[str, Any]:
@@ -268,11 +277,11 @@ def _ratio_figures(design: Design, reference: Samples, one: Samples) -> dict[str
     verdict = "conclusive" if ratio.half_width <= design.half_width else "inconclusive"
     return summary(
         {
-            "against": design.reference, "value": ratio.value, "half_width": ratio.half_width,
+            "against": design.reference, "half_width": ratio.half_width,
             "verdict": verdict, "cpu": ratio_to(reference, one, "cpu_ns").value,
             "minima": ratio_to(reference, one, "min").value,
         }
-    ) | {"ci": [float(f"{ratio.low:.6g}"), float(f"{ratio.high:.6g}")]}  # fmt: skip
+    ) | _short(ratio)  # fmt: skip
 
 
 def memory(one: Samples) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+
+from tests.digits import Digits, copy_example
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -131,3 +134,12 @@ def torch_project(tmp_path: Path) -> Project:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
+    """The example after its first run, all nine candidates."""
+    example = copy_example(ROOT, tmp_path_factory.mktemp("digits"))
+    first = example.run("--quiet")
+    (example.folder / "first.json").write_text(json.dumps(first))
+    return example

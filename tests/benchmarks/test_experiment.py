@@ -1,0 +1,147 @@
+"""The logic of the experiment, with scripted workers and a fake clock: no process, no time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from optimize.benchmarks.experiment import BLOCK, Design, collect, report, slice_calls
+from optimize.benchmarks.subjects import SubjectFailed
+
+MS = 1_000_000
+
+
+class World:
+    """A fake clock, and the slow change of a machine that all workers feel."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.speed: Callable[[float], float] = lambda now: 1.0
+        self.log: list[tuple[str, int]] = []
+        self.alive: set[str] = set()
+
+    def clock(self) -> float:
+        return self.now_s
+
+
+class Scripted:
+    """A worker whose calls take what the script says."""
+
+    def __init__(self, world: World, name: str, generation: int, call_ms: Callable[[int], float], dies: int = 1 << 30) -> None:
+        self.world, self.name, self.generation = world, name, generation
+        self.call_ms, self.dies = call_ms, dies
+        self.calls = 0
+        self.opened: Mapping[str, Any] = {"phases_ns": [MS] * 5, "threads": 1, "peak_bytes": 1000}
+
+    def ask(self, command: str) -> dict[str, Any]:
+        if command == "warmup":
+            return {"first_ns": [10 * MS], "medians_ns": [int(self.call_ms(0) * MS)], "settled": True}
+        if command == "close":
+            return {"peak_bytes": 2000, "same_answers": True, "switches": 0}
+        count = int(command.split()[1])
+        self.world.log.append((self.name, self.generation))
+        taken = []
+        for _ in range(count):
+            self.calls += 1
+            if self.calls > self.dies:
+                raise SubjectFailed("killed by signal 9")
+            call_s = self.call_ms(self.calls) * self.world.speed(self.world.now_s) / 1000
+            self.world.now_s += call_s
+            taken.append(int(call_s * 1e9))
+        return {"ns": taken, "cpu_ns": sum(taken), "at_ns": int(self.world.now_s * 1e9)}
+
+    def quit(self) -> None:
+        return None
+
+
+def run(scripts: Mapping[str, Callable[[int], float]], *, budget_s: float = 10.0, dies: Mapping[str, int] | None = None,
+        world: World | None = None, seed: int = 0) -> tuple[dict[str, Any], World, list[Any]]:  # fmt: skip
+    world = world or World()
+    flushed: list[Any] = []
+    design = Design(tuple(scripts), next(iter(scripts)), processes=5, budget_s=budget_s, half_width=0.015, seed=seed)
+
+    def start(name: str, generation: int) -> Scripted:
+        return Scripted(world, name, generation, scripts[name], (dies or {}).get(name, 1 << 30))
+
+    samples = collect(design, start, flushed.append, world.clock)
+    return report(design, samples)["candidates"], world, flushed
+
+
+def steady(call_ms: float, seed: int = 0, noise: float = 0.01) -> Callable[[int], float]:
+    rng = np.random.default_rng(seed)
+    return lambda _: float(call_ms * np.exp(rng.normal(0, noise)))
+
+
+def test_a_candidate_twice_as_fast_is_called_that() -> None:
+    figures, _, _ = run({"source": steady(4, 1), "fast": steady(2, 2)})
+    ratio = figures["fast"]["latency"]["ratio"]
+    assert ratio["value"] == pytest.approx(0.5, rel=0.02)
+    assert ratio["ci"][0] <= ratio["value"] <= ratio["ci"][1]
+    assert ratio["verdict"] == "conclusive"
+
+
+def test_a_machine_that_slows_down_falls_on_all_alike() -> None:
+    world = World()
+    world.speed = lambda now: 1 + now / 3
+    figures, _, _ = run({"source": steady(4, 1), "same": steady(4, 2)}, world=world)
+    assert figures["same"]["latency"]["ratio"]["value"] == pytest.approx(1, rel=0.02)
+
+
+def test_outliers_do_not_move_the_ratio() -> None:
+    def spiky(seed: int) -> Callable[[int], float]:
+        calm, rng = steady(4, seed), np.random.default_rng(seed)
+        return lambda i: calm(i) * (50 if rng.random() < 0.03 else 1)
+
+    figures, _, _ = run({"source": steady(4, 1), "spiky": spiky(2)})
+    assert figures["spiky"]["latency"]["ratio"]["value"] == pytest.approx(1, rel=0.02)
+
+
+def test_two_modes_widen_the_interval_until_it_is_inconclusive() -> None:
+    rng = np.random.default_rng(3)
+    figures, _, _ = run(
+        {"source": steady(4, 1), "two": lambda _: 4 * (1.3 if rng.random() < 0.5 else 1.0)}, budget_s=0.5
+    )
+    assert figures["two"]["latency"]["ratio"]["verdict"] == "inconclusive"
+
+
+def test_it_stops_early_once_the_intervals_are_narrow_and_not_before_three_generations() -> None:
+    _, quiet, _ = run({"source": steady(4, 1, 0.001), "same": steady(4, 2, 0.001)}, budget_s=1000)
+    per_generation = [sum(1 for name, g in quiet.log if name == "same" and g == i) for i in range(5)]
+    assert min(per_generation[:2]) > per_generation[4] == BLOCK
+
+
+def test_rounds_visit_every_candidate_once_in_an_order_drawn_from_the_seed() -> None:
+    scripts = {"source": steady(4), "a": steady(4), "b": steady(4)}
+    _, world, _ = run(scripts, budget_s=0.5)
+    rounds = [world.log[i : i + 3] for i in range(0, len(world.log), 3)]
+    assert all({name for name, _ in one} == set(scripts) for one in rounds)
+    assert len({tuple(name for name, _ in one) for one in rounds}) > 3, "the order changes from round to round"
+    _, again, _ = run(scripts, budget_s=0.5)
+    assert again.log == world.log
+    _, other, _ = run(scripts, budget_s=0.5, seed=1)
+    assert other.log != world.log
+
+
+def test_a_worker_that_dies_is_left_out_and_the_others_go_on() -> None:
+    figures, _, _ = run({"source": steady(4, 1), "dies": steady(4, 2), "lives": steady(4, 3)}, dies={"dies": 25})
+    assert figures["dies"] == {"failure": "killed by signal 9"}
+    assert figures["lives"]["latency"]["generations"] == 5
+
+
+def test_samples_are_flushed_after_every_generation() -> None:
+    _, _, flushed = run({"source": steady(4, 1), "a": steady(4, 2)}, budget_s=0.5)
+    assert [(line["candidate"], line["generation"]) for line in flushed] == [(n, g) for g in range(5) for n in ("source", "a")]
+
+
+def test_percentiles_without_enough_samples_are_null() -> None:
+    figures, _, _ = run({"source": steady(400, 1), "a": steady(400, 2)}, budget_s=0.1)
+    latency = figures["a"]["latency"]
+    assert latency["n"] == 5 * BLOCK and latency["p50_ms"] is not None and latency["p99_ms"] is None
+
+
+@pytest.mark.parametrize(("call_ns", "calls"), [(30_000, 100), (3_000_000, 1), (50_000_000, 1)])
+def test_a_slice_is_three_milliseconds_or_one_call(call_ns: int, calls: int) -> None:
+    assert slice_calls(call_ns) == calls

@@ -1,0 +1,66 @@
+"""The plan is found by searching the stages that there are; nothing of a format is written into it."""
+
+from __future__ import annotations
+
+import pytest
+
+from optimize.errors import UserError
+from optimize.pipeline.loading import load
+from optimize.plan import Edge, Stage, find_edges, make_plan, shortest_path
+from tests.conftest import ROOT, Project
+
+
+def edge(name: str, start: str, end: str) -> Edge:
+    return Edge(name, (start, "none"), (end, "none"), (), "")
+
+
+def test_the_shortest_path_wins_and_then_the_order_of_the_table() -> None:
+    edges = [edge("far", "a", "b"), edge("far2", "b", "c"), edge("near", "a", "c"), edge("late", "a", "c")]
+    found = shortest_path(edges, ("a", "none"), ("c", "none"))
+    assert found is not None and [e.name for e in found] == ["near"]
+
+
+def test_no_path_is_none() -> None:
+    assert shortest_path([edge("x", "b", "a")], ("a", "none"), ("b", "none")) is None
+
+
+def test_the_example_has_nine_candidates_each_with_a_path() -> None:
+    plan = make_plan(load(ROOT / "pipeline.yaml").pipeline)
+    assert len(plan.candidates) == 9
+    assert [c.name for c in plan.candidates if c.reason] == []
+
+
+def test_steps_come_after_what_they_need() -> None:
+    plan = make_plan(load(ROOT / "pipeline.yaml").pipeline)
+    seen: set[str] = set()
+    for name, step in plan.steps.items():
+        assert set(step.needs) <= seen
+        seen.add(name)
+
+
+def test_only_keeps_one_candidate_and_what_it_needs() -> None:
+    plan = make_plan(load(ROOT / "pipeline.yaml").pipeline, only=["onnx-static"])
+    assert list(plan.steps) == ["golden", "convert:onnx", "quantize:onnx-static", "check:onnx-static"]
+
+
+def test_until_leaves_out_what_comes_later() -> None:
+    plan = make_plan(load(ROOT / "pipeline.yaml").pipeline, until=Stage.CONVERT)
+    assert {step.stage for step in plan.steps.values()} == {Stage.GOLDEN, Stage.CONVERT}
+
+
+def test_only_with_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(UserError, match="it has torchscript-none, torchscript-dynamic"):
+        make_plan(load(ROOT / "pipeline.yaml").pipeline, only=["onnx"])
+
+
+def test_a_pair_that_no_stage_makes_is_unsupported_with_a_reason(onnx_project: Project) -> None:
+    path = onnx_project(candidates={"formats": ["torchscript"], "quantization": ["none"]})
+    candidate = make_plan(load(path).pipeline).candidates[0]
+    assert "no converter leads from a onnx source to torchscript" in candidate.reason
+
+
+def test_a_source_of_a_formats_own_kind_is_adopted_first() -> None:
+    _, origin = find_edges("onnx")
+    assert origin == ("onnx", "source")
+    _, origin = find_edges("pytorch")
+    assert origin == ("pytorch", "none")

@@ -1,0 +1,72 @@
+"""The choice is arithmetic on figures, and every loser has its reason in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from optimize.pipeline.schema import Gates
+from optimize.selection import ABSOLUTE, Judged, check_gates, choose
+from optimize.store import State
+
+
+def candidate(name: str, p50_ms: float = 1.0, **changes: Any) -> Judged:
+    base = Judged(
+        name, State.OK, "", changes.pop("precision", "fp32"), size_bytes=changes.pop("size_bytes", 1_000_000),
+        accuracy={"difference": -changes.pop("drop", 0.0)}, cold_start={"total_s": changes.pop("cold", 1.0)},
+        latency={"p50_ms": p50_ms, "p99_ms": None, "ratios": changes.pop("ratios", {})}, memory={"peak_bytes": 10**8},
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def gated(one: Judged, gates: Gates) -> Judged:
+    return replace(one, gates=check_gates(one, gates))
+
+
+def test_the_fastest_wins() -> None:
+    choice = choose([candidate("slow", 2), candidate("fast", 1)], "latency")
+    assert choice.winner == "fast"
+    assert "2 ms against 1 ms of fast" in choice.reasons["slow"]
+
+
+@pytest.mark.parametrize(("objective", "winner"), [("latency", "a"), ("size", "b"), ("cold_start", "c")])
+def test_each_objective_has_its_own_winner(objective: Any, winner: str) -> None:
+    candidates = [candidate("a", 1, cold=9), candidate("b", 2, size_bytes=1, cold=9), candidate("c", 3, cold=1)]
+    assert choose(candidates, objective).winner == winner
+
+
+def test_a_candidate_that_misses_a_gate_cannot_win() -> None:
+    gates = Gates(accuracy_drop=0.01)
+    choice = choose([gated(candidate("right", 2), gates), gated(candidate("wrong", 1, drop=0.02), gates)], "latency")
+    assert choice.winner == "right"
+    assert choice.reasons["wrong"] == "gate not met: accuracy_drop: 0.02 is over 0.01"
+
+
+def test_a_gate_without_a_figure_does_not_hold() -> None:
+    result = check_gates(candidate("a"), Gates(p99_ms=5))[0]
+    assert not result.held and "no figure" in result.detail
+
+
+def test_every_gate_of_the_file_is_checked() -> None:
+    names = list(Gates.model_fields)
+    bounds = dict.fromkeys(names, 1e-9)
+    assert [gate.name for gate in check_gates(candidate("a", drop=1), Gates(**bounds))] == names
+    assert not any(gate.held for gate in check_gates(candidate("a", drop=1), Gates(**bounds)))
+    assert set(ABSOLUTE) < set(names)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.OK])
+def test_no_other_state_than_ok_can_win(state: State) -> None:
+    choice = choose([candidate("a", state=state, reason="because")], "latency")
+    assert choice.winner is None
+    assert choice.reasons["a"] == f"{state}: because"
+
+
+def test_a_tie_goes_to_the_more_precise() -> None:
+    tied = {"fp": {"value": 0.99, "ci": (0.97, 1.01)}}
+    choice = choose([candidate("q", 0.99, precision="int8", ratios=tied), candidate("fp", 1.0, ratios={"q": {"value": 1.01, "ci": (0.99, 1.03)}})], "latency")
+    assert choice.winner == "fp"
+    assert "tied with q" in choice.reasons["fp"]
+    assert "tied with fp" in choice.reasons["q"]

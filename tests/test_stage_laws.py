@@ -1,0 +1,95 @@
+"""Laws that every stage keeps, over all that are registered: a new one is covered the day it is added to its table."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from optimize import stages
+from optimize.execution.run import run
+from optimize.sources.base import SourceOptions
+from tests.conftest import Project
+from tests.digits import Digits
+
+HEAVY = ("torch", "tensorflow", "onnxruntime", "onnx", "transformers", "optimum", "neural_compressor")
+MEMBERS = {
+    "converters": {"reads": str, "makes": str, "libraries": tuple},
+    "quantizers": {"reads": str, "makes": str, "quantization": str, "libraries": tuple},
+    "runtimes": {"reads": str, "libraries": tuple},
+    "sources": {"kind": str, "libraries": tuple},
+    "bundles": {"container": str, "formats": tuple, "libraries": tuple},
+}
+VERBS = {
+    "converters": {"convert": ["model", "examples", "output"]},
+    "quantizers": {"quantize": ["model", "calibration", "examples", "output"]},
+    "runtimes": {"prepare": ["settings"], "read": ["model"], "open": ["loaded", "model", "settings"]},
+    "sources": {"prepare": ["settings"], "read": ["model"], "open": ["loaded", "model", "settings"]},
+    "bundles": {},
+}
+
+
+def table(group: str) -> dict[str, str]:
+    found: dict[str, str] = importlib.import_module(stages.TABLES[group]).TABLE
+    return found
+
+
+ALL = [(group, name) for group in stages.TABLES for name in table(group)]
+
+
+@pytest.mark.parametrize(("group", "name"), ALL)
+def test_it_declares_the_members_of_its_contract(group: str, name: str) -> None:
+    module = stages.stages(group)[name]
+    for member, kind in MEMBERS[group].items():
+        assert isinstance(getattr(module, member), kind), f"{module.__name__}.{member}"
+    for verb, parameters in VERBS[group].items():
+        assert list(inspect.signature(getattr(module, verb)).parameters) == parameters, f"{module.__name__}.{verb}"
+
+
+def test_importing_every_stage_loads_no_library() -> None:
+    modules = [module for group in stages.TABLES for module in table(group).values()]
+    code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", table("sources"))
+def test_a_source_has_options_of_its_own_kind(name: str) -> None:
+    source = stages.stages("sources")[name]
+    assert issubclass(source.Options, SourceOptions)
+    assert source.Options.model_fields["kind"].default == source.kind == name
+
+
+@pytest.mark.parametrize("name", table("runtimes"))
+def test_every_format_that_is_made_has_a_runtime_and_every_runtime_a_stage_that_makes_it(name: str) -> None:
+    made = {c.makes for c in stages.converters().values()}
+    assert stages.stages("runtimes")[name].reads in made
+
+
+@pytest.fixture(scope="module")
+def used(digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Modules of the stages that ended ok in the real runs of this suite: the example, and an ONNX source."""
+    return {
+        json.loads(record.read_text())["module"]
+        for record in (digits.folder / ".optimize" / "store").glob("*/*/*/record.json")
+        if json.loads(record.read_text())["state"] == "ok"
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["converters", "quantizers"])
+def test_every_stage_makes_what_it_says_in_a_real_run(group: str, used: set[str], onnx_project: Project) -> None:
+    result = run(onnx_project(), until="convert")
+    seen = used | {step.step.module for step in result.steps if step.state == "ok"}
+    assert set(table(group).values()) <= seen
+
+
+def test_the_stage_folders_at_the_top_are_the_packages(root: Path) -> None:
+    for name in ("converters", "quantizers", "benchmarks"):
+        link = root / "optimize" / name
+        assert link.is_symlink() and link.resolve() == root / name
