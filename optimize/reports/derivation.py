@@ -37,7 +37,7 @@ def derivation(report: Report) -> Branch | None:
 
 
 def _children(steps: Mapping[str, StepReport]) -> dict[str, list[str]]:
-    """Each step below the one whose artifact it reads; steps that read several (measure, bundle) belong to no branch."""
+    """Each step below the one whose artifact it reads; those that read several (measure) belong to no branch."""
     below: dict[str, list[str]] = {}
     for name, step in steps.items():
         artifacts = [need for need in step.needs if need != GOLDEN]

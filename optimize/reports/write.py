@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from optimize.errors import UserError
 from optimize.reports.html import to_html
+from optimize.reports.junit import to_junit
 from optimize.reports.markdown import to_markdown
+from optimize.reports.measurements import to_csv
 from optimize.reports.model import Report
 from optimize.store import write_whole
 
 
+def to_json(report: Report) -> str:
+    return report.model_dump_json(indent=2) + "\n"
+
+
+WRITERS: Mapping[str, Callable[[Report], str]] = {
+    "report.json": to_json,
+    "report.md": to_markdown,
+    "report.html": to_html,
+    "junit.xml": to_junit,
+    "measurements.csv": to_csv,
+}
+"""File to what makes its text."""
+
+
 def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:
-    texts = {
-        "report.json": report.model_dump_json(indent=2) + "\n",
-        "report.md": to_markdown(report),
-        "report.html": to_html(report),
-    }
+    """A file that already says the same is left alone. Raises UserError where the folder cannot be written."""
     paths = []
-    for name, text in texts.items():
+    for name, writer in WRITERS.items():
         path = folder / name
-        try:
-            write_whole(path, text.encode("utf-8"))
-        except OSError as error:
-            raise UserError(
-                f"report: {path} cannot be written: {error.strerror}; name another folder with -o report=DIR"
-            ) from error
+        _write(path, writer(report).encode("utf-8"))
         paths.append(path)
     return tuple(paths)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        if path.is_file() and path.read_bytes() == data:
+            return
+        write_whole(path, data)
+    except OSError as error:
+        raise UserError(
+            f"report: {path} cannot be written: {error.strerror}; name another folder with -o report=DIR"
+        ) from error

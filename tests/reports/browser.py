@@ -56,7 +56,8 @@ class Browser:
         # Through the debugging protocol, because the page's own policy rightly refuses further scripts.
         self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
         found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run().then(r => done(r.violations), e => done([{impact: 'critical', id: String(e), nodes: []}]))"
+            "const done = arguments[0], failed = e => [{impact: 'critical', id: String(e), nodes: []}];"
+            "axe.run().then(r => done(r.violations), e => done(failed(e)))"
         )
         return [
             f"{one['id']}: {[node['html'][:120] for node in one['nodes']][:3]}"

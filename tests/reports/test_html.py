@@ -16,6 +16,11 @@ PLOTS = {"tradeoff", "cold-start", "distributions", "rounds", "memory", "size", 
 COLUMN = (
     "return [...document.querySelector('table.sortable').tBodies[0].rows].map(r => r.cells[arguments[0]].dataset.value)"
 )
+CHOOSE = """
+const select = document.getElementById('tradeoff-axis');
+select.value = arguments[0];
+select.dispatchEvent(new Event('change'));
+"""
 
 
 @pytest.fixture(scope="module", params=[390, 1440])
@@ -36,11 +41,8 @@ def written(report: Report, folder: Path) -> Path:
 
 
 def marks(screen: Browser) -> dict[str, int]:
-    return dict(
-        screen.run(
-            "return [...document.querySelectorAll('.plot')].map(p => [p.dataset.plot, p.querySelectorAll('g.mark > *').length])"
-        )
-    )
+    count = "p => [p.dataset.plot, p.querySelectorAll('g.mark > *').length]"
+    return dict(screen.run(f"return [...document.querySelectorAll('.plot')].map({count})"))
 
 
 def test_it_opens_offline_with_every_plot_drawn(screen: Browser, page: Path) -> None:
@@ -91,10 +93,7 @@ def test_the_trade_off_can_be_seen_against_other_figures(screen: Browser, page: 
     choices = screen.run("return [...document.getElementById('tradeoff-axis').options].map(o => o.value)")
     assert choices == ["accuracy", "worst_drift", "cold_start_s", "peak_mb", "size_mb"]
     for choice in choices:
-        screen.run(
-            "const s = document.getElementById('tradeoff-axis'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))",
-            choice,
-        )
+        screen.run(CHOOSE, choice)
         assert marks(screen)["tradeoff"] >= 8
     assert screen.complaints() == []
 
