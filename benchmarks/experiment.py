@@ -98,7 +98,10 @@ def run_experiment(request: Request, output: Path) -> dict[str, Any]:
 
 
 def collect(
-    design: Design, start: Start, flush: Callable[[Mapping[str, Any]], None], clock: Callable[[], float] = time.monotonic
+    design: Design,
+    start: Start,
+    flush: Callable[[Mapping[str, Any]], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Samples]:
     """Carry out the design. A candidate that fails is left out of what follows; the others go on."""
     rng = random.Random(design.seed)
@@ -129,7 +132,9 @@ def _start_all(generation: int, samples: Mapping[str, Samples], start: Start, rn
     return subjects
 
 
-def _ask(name: str, command: str, subjects: dict[str, Subject], samples: Mapping[str, Samples]) -> dict[str, Any] | None:
+def _ask(
+    name: str, command: str, subjects: dict[str, Subject], samples: Mapping[str, Samples]
+) -> dict[str, Any] | None:
     """None where the candidate has failed; it is dropped from `subjects`."""
     try:
         return subjects[name].ask(command)
@@ -181,7 +186,9 @@ def _narrow_enough(design: Design, generation: int, samples: Mapping[str, Sample
     if reference.failure or sum(len(rows) for rows in reference.slices) < MIN_ROUNDS:
         return False
     others = [name for name, one in samples.items() if name != design.reference and not one.failure]
-    return all(ratio_to(reference, samples[name], resamples=LOOK_RESAMPLES).half_width <= design.half_width for name in others)
+    return all(
+        ratio_to(reference, samples[name], resamples=LOOK_RESAMPLES).half_width <= design.half_width for name in others
+    )
 
 
 def _close(subjects: dict[str, Subject], samples: Mapping[str, Samples]) -> None:
@@ -306,5 +313,3 @@ def save_raw(path: Path, samples: Mapping[str, Samples]) -> None:
                 columns["ns"] += row["ns"]
     arrays = {name: np.array(values, dtype=np.int64) for name, values in columns.items()}
     np.savez_compressed(path, names=np.array(list(samples)), **arrays)  # type: ignore[arg-type]
-
-

@@ -86,5 +86,3 @@ class WorkerSubject:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         self._process.wait()
-
-

@@ -5,12 +5,15 @@ lines of JSON on what was standard output; whatever a library prints goes to sta
 in a read, and takes no processor time. `time` is imported first so that the interpreter's own start can be told apart.
 """
 
+from __future__ import annotations
+
 import time
 
 STARTED_NS = time.perf_counter_ns()
 
 import os  # noqa: E402
 import sys  # noqa: E402
+from typing import Any  # noqa: E402
 
 
 def main(request_path: str, spawned_ns: int) -> None:
@@ -30,7 +33,7 @@ def main(request_path: str, spawned_ns: int) -> None:
         print(json.dumps(subject.answer(command, argument)), file=answers)
 
 
-def _load(request, spawned_ns):  # type: ignore[no-untyped-def]
+def _load(request: dict[str, Any], spawned_ns: int) -> _Subject:
     """Import, read, open and first call, each timed. The phases add up to the time since the process was spawned."""
     marks = [spawned_ns, STARTED_NS]
     import importlib
@@ -54,10 +57,10 @@ def _load(request, spawned_ns):  # type: ignore[no-untyped-def]
     session.run(inputs[0])
     # Reading the samples is the experiment's own doing, and no part of a cold start.
     marks.append(marks[-1] + time.perf_counter_ns() - marks_before)
-    return _Subject(session, inputs, [b - a for a, b in zip(marks, marks[1:])])  # noqa: B905
+    return _Subject(session, inputs, [marks[i + 1] - marks[i] for i in range(len(marks) - 1)])
 
 
-def _inputs(path):  # type: ignore[no-untyped-def]
+def _inputs(path: str) -> list[dict[str, Any]]:
     from pathlib import Path
 
     from optimize.arrays import load_arrays
@@ -70,14 +73,14 @@ def _inputs(path):  # type: ignore[no-untyped-def]
 class _Subject:
     """A loaded candidate that takes commands."""
 
-    def __init__(self, session, inputs, phases_ns) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, session: Any, inputs: list[dict[str, Any]], phases_ns: list[int]) -> None:
         self._session = session
         self._inputs = inputs
         self._next = 0
         self._reference = session.run(inputs[0])
         self.opened = {"phases_ns": phases_ns, "threads": session.threads, "peak_bytes": peak_bytes()}
 
-    def answer(self, command, argument):  # type: ignore[no-untyped-def]
+    def answer(self, command: str, argument: str) -> dict[str, Any]:
         if command == "slice":
             return self._slice(int(argument))
         if command == "warmup":
@@ -86,7 +89,7 @@ class _Subject:
             return {"peak_bytes": peak_bytes(), "same_answers": self._same_answers(), "switches": _switches()}
         raise ValueError(f"no such command: {command}")
 
-    def _slice(self, calls):  # type: ignore[no-untyped-def]
+    def _slice(self, calls: int) -> dict[str, Any]:
         """`calls` calls in turn over the samples: nanoseconds of each, and processor time of all."""
         run, inputs, clock = self._session.run, self._inputs, time.perf_counter_ns
         at = self._next
@@ -101,10 +104,15 @@ class _Subject:
         self._next = (at + calls) % len(inputs)
         return {"ns": taken, "cpu_ns": cpu, "at_ns": started}
 
-    def _warm_up(self):  # type: ignore[no-untyped-def]
-        """Windows of calls until two in a row have medians within 2 %: at least 0.2 s, at most 5 s. The trace is kept."""
-        calls, medians, started = 3, [], time.perf_counter_ns()
+    def _warm_up(self) -> dict[str, Any]:
+        """Windows of calls until two in a row have medians within 2 %, for at least 0.2 s; the trace is kept.
+
+        It ends after 5 s, or after 1 s and 50 calls: on a noisy machine windows may never agree.
+        """
+        medians: list[int] = []
+        calls, started = 3, time.perf_counter_ns()
         first = self._slice(calls)["ns"]
+        done = len(first)
         while True:
             window = sorted(self._slice(calls)["ns"])
             medians.append(window[len(window) // 2])
@@ -112,10 +120,11 @@ class _Subject:
             # Windows of a twentieth of a second, so that a short call is not judged by three of them.
             calls = max(3, min(2000, int(5e7 / max(medians[-1], 1))))
             settled = len(medians) > 1 and abs(medians[-1] - medians[-2]) <= 0.02 * medians[-2]
-            if (settled and elapsed >= 2e8) or elapsed >= 5e9:
+            done += len(window)
+            if (settled and elapsed >= 2e8) or (elapsed >= 1e9 and done >= 50) or elapsed >= 5e9:
                 return {"first_ns": first, "medians_ns": medians, "settled": settled}
 
-    def _same_answers(self):  # type: ignore[no-untyped-def]
+    def _same_answers(self) -> bool:
         """Whether the first sample still gives what it gave before anything was timed."""
         import numpy as np
 
@@ -123,7 +132,7 @@ class _Subject:
         return all(np.allclose(now[k], v, rtol=1e-3, atol=1e-5, equal_nan=True) for k, v in self._reference.items())
 
 
-def peak_bytes():  # type: ignore[no-untyped-def]
+def peak_bytes() -> int:
     """The kernel's peak of resident memory (VmHWM)."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
@@ -134,7 +143,7 @@ def peak_bytes():  # type: ignore[no-untyped-def]
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _switches():  # type: ignore[no-untyped-def]
+def _switches() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

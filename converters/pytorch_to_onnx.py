@@ -32,7 +32,7 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
                 warnings.simplefilter("ignore")
                 export(module, model.signature, _fresh(model.signature, examples), output / FILE)
             _check(output / FILE, model.signature)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Either exporter raises whatever its passes raise; the other one is tried, and both causes are told.
             failures.append(f"{method}: {type(error).__name__}: {_first_line(error)}")
             _empty(output)
@@ -99,7 +99,9 @@ def _check(path: Path, signature: Signature) -> None:
     if set(found) != set(signature.input_names):
         raise ValueError(f"the exported model takes {sorted(found)}, not {sorted(signature.input_names)}")
     if [value.name for value in graph.output] != list(signature.output_names):
-        raise ValueError(f"the exported model gives {[v.name for v in graph.output]}, not {list(signature.output_names)}")
+        raise ValueError(
+            f"the exported model gives {[v.name for v in graph.output]}, not {list(signature.output_names)}"
+        )
     for spec in signature.inputs:
         sizes = found[spec.name].type.tensor_type.shape.dim
         for axis, name in _named(spec):

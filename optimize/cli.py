@@ -37,7 +37,9 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"optimize.commands.{name}").command
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -86,7 +88,7 @@ def run_command(arguments: list[str] | None = None) -> int:
     except OSError as error:
         click.echo(f"optimize: the machine failed: {error}", err=True)
         return 3
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one boundary
         return _bug(error)
 
 
@@ -96,10 +98,14 @@ def _bug(error: Exception) -> int:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="optimize-bug-", suffix=".txt", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="optimize-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
         file.write(f"optimize {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
         file.write(f"arguments: {sys.argv[1:]}\n\n{''.join(traceback.format_exception(error))}")
-    click.echo(f"optimize: a bug of this tool: {type(error).__name__}: {error}\nPlease report it with {file.name}", err=True)
+    click.echo(
+        f"optimize: a bug of this tool: {type(error).__name__}: {error}\nPlease report it with {file.name}", err=True
+    )
     return 3
 
 

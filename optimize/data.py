@@ -38,7 +38,9 @@ def _header(archive: zipfile.ZipFile, name: str) -> TensorSpec:
     return TensorSpec(name.removesuffix(".npy"), dtype.name, tuple(shape))
 
 
-def check_headers(headers: Mapping[str, TensorSpec], signature: Signature, path: Path, key: str, labels: str = "") -> None:
+def check_headers(
+    headers: Mapping[str, TensorSpec], signature: Signature, path: Path, key: str, labels: str = ""
+) -> None:
     """Raises UserError unless the arrays are rows of what the signature takes."""
     for spec in signature.inputs:
         found = headers.get(spec.name)
@@ -50,7 +52,8 @@ def check_headers(headers: Mapping[str, TensorSpec], signature: Signature, path:
             raise UserError(f"{path}: {found} does not fit the signature's {spec}", key)
     if labels and labels not in headers:
         raise UserError(
-            f"{path} has no array {labels!r} for the labels; it has {', '.join(sorted(headers))}", "data.evaluation.labels"
+            f"{path} has no array {labels!r} for the labels; it has {', '.join(sorted(headers))}",
+            "data.evaluation.labels",
         )
     rows = {name: headers[name].shape[:1] for name in [*signature.input_names, *([labels] if labels else [])]}
     if len(set(rows.values())) > 1:

@@ -119,7 +119,7 @@ def rotation(signature: Signature, rows: Samples) -> Arrays:
 
 def output_specs(inputs: Signature, runs: Sequence[tuple[Sizes, Arrays]]) -> tuple[TensorSpec, ...]:
     """Specs of the outputs, read off runs at several sizes: a dimension that follows a named one takes its name."""
-    first_sizes, first = runs[0]
+    first = runs[0][1]
     specs = []
     for name, array in first.items():
         shape = tuple(_follow(axis, name, runs) or size for axis, size in enumerate(array.shape))

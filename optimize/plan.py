@@ -180,7 +180,7 @@ def _plan_candidate(
             "calibration.npz}`, or take `static` out of candidates.quantization",
             "candidates.quantization",
         )
-    needs = ("golden",)
+    needs: tuple[str, ...] = ("golden",)
     for edge in path:
         step = _stage_step(edge, needs)
         steps.setdefault(step.name, step)
@@ -205,5 +205,7 @@ def _stage_step(edge: Edge, needs: tuple[str, ...]) -> Step:
 
 
 def _no_path(candidate: Candidate, kind: str) -> str:
-    what = candidate.format if candidate.quantization == "none" else f"{candidate.format} at {candidate.quantization} int8"
+    what = (
+        candidate.format if candidate.quantization == "none" else f"{candidate.format} at {candidate.quantization} int8"
+    )
     return f"no converter leads from a {kind} source to {what}; see docs/formats.md for the paths there are"

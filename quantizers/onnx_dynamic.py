@@ -24,6 +24,7 @@ INTEGER = ("MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "Dy
 
 def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
     import onnx
+
     prepared = prepare(model.path / FILE, output)
     present = {node.op_type for node in onnx.load(prepared, load_external_data=False).graph.node}
     # The quantizer rewrites Gemm to MatMul and Add first, and does those only if MatMul is asked for.
@@ -33,7 +34,9 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
     prepared.unlink()
     made = count_nodes(output / FILE, INTEGER) if operators else 0
     if not made:
-        raise Unsupported(f"no {', '.join(OPERATORS)} with constant weights; dynamic int8 of others does not pay on CPUs")
+        raise Unsupported(
+            f"no {', '.join(OPERATORS)} with constant weights; dynamic int8 of others does not pay on CPUs"
+        )
     return Made(f"ONNX Runtime quantize_dynamic per channel, {made} integer operators")
 
 
@@ -59,7 +62,7 @@ def prepare(path: Path, output: Path) -> Path:
     prepared = output / "prepared.onnx"
     try:
         quant_pre_process(path, prepared, skip_symbolic_shape=False)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # Symbolic shape inference gives up on some transformers, in many ways; the rest does without it.
         print(f"symbolic shape inference failed, prepared without it: {error}")
         quant_pre_process(path, prepared, skip_symbolic_shape=True)

@@ -1,8 +1,8 @@
 """Static int8 of a SavedModel by neural-compressor: its graph rewritten to oneDNN's quantized operators.
 
 The result runs in stock TensorFlow and TensorFlow Serving on x86; there is no such rewrite for other processors. The
-quantized operators exist only while oneDNN is on (TF_ENABLE_ONEDNN_OPTS=1), which is the default where the processor has
-AVX-512 VNNI; without it they end with "Missing 0-th output" (TensorFlow 2.21).
+quantized operators exist only while oneDNN is on (TF_ENABLE_ONEDNN_OPTS=1), which is the default where the processor
+has AVX-512 VNNI; without it they end with "Missing 0-th output" (TensorFlow 2.21).
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ BATCH = 8
 
 def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
     if platform.machine() not in ("x86_64", "AMD64"):
-        raise Unsupported(f"neural-compressor rewrites TensorFlow graphs for x86 only, and this is {platform.machine()}")
+        raise Unsupported(
+            f"neural-compressor rewrites TensorFlow graphs for x86 only, and this is {platform.machine()}"
+        )
     if calibration is None:
         raise ValueError("static quantization without calibration data")
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"

@@ -1,7 +1,7 @@
 """Dynamic int8 of linear and recurrent layers in PyTorch, then TorchScript.
 
-Weights are int8 per channel where the engine has it, activations are quantized at run time per tensor. Convolutions stay
-in float: PyTorch has no dynamic kernel for them.
+Weights and activations are int8 per tensor, the latter at run time. Convolutions stay in float: PyTorch has no
+dynamic kernel for them.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def onnx_project(tmp_path: Path) -> Project:
     return make
 
 
-TORCH_MODEL = '''
+TORCH_MODEL = """
 import torch
 from torch import nn
 
@@ -101,7 +101,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.layers(x)
-'''
+"""
 
 
 @pytest.fixture

@@ -57,7 +57,8 @@ def test_a_metric_of_the_users_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"), [("raise KeyError('gone')", "KeyError"), ("return 3", "one score per row"), ("oops(", "does not import")]
+    ("body", "words"),
+    [("raise KeyError('gone')", "KeyError"), ("return 3", "one score per row"), ("oops(", "does not import")],
 )
 def test_a_metric_that_fails_is_the_users_to_mend(tmp_path: Path, body: str, words: str) -> None:
     (tmp_path / "metric.py").write_text(f"def error(outputs, labels):\n    {body}\n")

@@ -66,7 +66,13 @@ def test_no_other_state_than_ok_can_win(state: State) -> None:
 
 def test_a_tie_goes_to_the_more_precise() -> None:
     tied = {"fp": {"value": 0.99, "ci": (0.97, 1.01)}}
-    choice = choose([candidate("q", 0.99, precision="int8", ratios=tied), candidate("fp", 1.0, ratios={"q": {"value": 1.01, "ci": (0.99, 1.03)}})], "latency")
+    choice = choose(
+        [
+            candidate("q", 0.99, precision="int8", ratios=tied),
+            candidate("fp", 1.0, ratios={"q": {"value": 1.01, "ci": (0.99, 1.03)}}),
+        ],
+        "latency",
+    )
     assert choice.winner == "fp"
     assert "tied with q" in choice.reasons["fp"]
     assert "tied with fp" in choice.reasons["q"]

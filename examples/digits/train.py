@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from model import DigitsNet
 from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import nn
-
-from model import DigitsNet
 
 EPOCHS, BATCH, SEED = 25, 64, 7
 

@@ -22,7 +22,7 @@ def command(file: Path | None) -> int:
     """Say which libraries are there. With FILE: what its plan needs, and exit code 2 where something is missing."""
     from optimize.versions import library_version
 
-    needed = _needed(file) if file else {name: "" for name in EXTRAS}
+    needed = _needed(file) if file else dict.fromkeys(EXTRAS, "")
     missing = []
     for name, what in needed.items():
         version = library_version(name)

@@ -26,7 +26,9 @@ def command(file: Path, overrides: tuple[str, ...], only: tuple[str, ...], until
 
 def print_plan(prepared: Prepared) -> None:
     plan, target = prepared.plan, prepared.target
-    click.echo(f"target {target.name}: {target.vcpus} vCPUs, {prepared.threads} thread(s), fidelity here: {prepared.fidelity}")
+    click.echo(
+        f"target {target.name}: {target.vcpus} vCPUs, {prepared.threads} thread(s), fidelity here: {prepared.fidelity}"
+    )
     click.echo("steps:")
     for step in plan.steps.values():
         needs = f"  after {', '.join(step.needs)}" if step.needs else ""

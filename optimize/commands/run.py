@@ -13,7 +13,9 @@ from optimize.commands.options import pipeline_options
 @click.command(name="run")
 @pipeline_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and run nothing.")
-@click.option("--workdir", type=click.Path(path_type=Path), help="Where the store is kept; by default .optimize beside FILE.")
+@click.option(
+    "--workdir", type=click.Path(path_type=Path), help="Where the store is kept; by default .optimize beside FILE."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Only the sentence.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json and nothing else.")
 def command(

@@ -61,8 +61,7 @@ class Finish:
         made = self._runner.results.get(candidate.artifact)
         size = made.entry.size_bytes if made and made.entry and made.state is State.OK else None
         accuracy = last.payload.get("accuracy")
-        judged = replace(blank, state=state, reason=reason, size_bytes=size, accuracy=accuracy)
-        return judged
+        return replace(blank, state=state, reason=reason, size_bytes=size, accuracy=accuracy)
 
     def _last_result(self, candidate: Candidate) -> StepResult | None:
         """Of the check; or of the step that made it, where the run stopped before."""
@@ -130,7 +129,10 @@ class Finish:
             judged = replace(judged, state=State.FAILED, reason=f"while it was measured: {figures['failure']}")
         else:
             judged = replace(
-                judged, cold_start=figures.get("cold_start"), latency=figures.get("latency"), memory=figures.get("memory")
+                judged,
+                cold_start=figures.get("cold_start"),
+                latency=figures.get("latency"),
+                memory=figures.get("memory"),
             )
         measuring = not Stage.MEASURE.after(self._plan.until)
         if judged.state is not State.OK or not measuring:
@@ -180,7 +182,12 @@ class Finish:
         return result
 
     def _run(
-        self, step: Step, candidate: Candidate, inputs: Mapping[str, str], parameters: dict[str, Any], data: dict[str, str]
+        self,
+        step: Step,
+        candidate: Candidate,
+        inputs: Mapping[str, str],
+        parameters: dict[str, Any],
+        data: dict[str, str],
     ) -> StepResult:
         runner = self._runner
         key = step_key(step, inputs={**inputs, "step": step.name}, files={}, parameters=parameters)

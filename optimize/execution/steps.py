@@ -95,7 +95,9 @@ def _scores(request: Request, outputs: Arrays) -> Array:
 
 
 def convert(request: Request, output: Path) -> dict[str, Any]:
-    made = importlib.import_module(request.module).convert(request.model, Golden(Path(request.golden)).examples(), output)
+    made = importlib.import_module(request.module).convert(
+        request.model, Golden(Path(request.golden)).examples(), output
+    )
     return _made(made, output)
 
 

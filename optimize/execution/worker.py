@@ -65,7 +65,7 @@ def _carry_out(folder: Path) -> dict[str, Any]:
     except MemoryError as error:
         traceback.print_exc()
         return _result(State.OUT_OF_MEMORY, f"MemoryError: {error}" if str(error) else "MemoryError")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The boundary of a step: whatever a library raises becomes the state of this one candidate.
         traceback.print_exc()
         state = State.OUT_OF_MEMORY if "can't allocate memory" in str(error) else State.FAILED

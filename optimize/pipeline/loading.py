@@ -61,7 +61,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> PipelineFile:
         _apply(data, override, lines)
     problems: list[str] = []
     source = _validate_source(data, path, lines, problems)
-    pipeline = _validate(Pipeline, {**data, "source": source or SourceOptions(kind="pytorch")}, "", path, lines, problems)
+    pipeline = _validate(
+        Pipeline, {**data, "source": source or SourceOptions(kind="pytorch")}, "", path, lines, problems
+    )
     if problems or pipeline is None:
         raise UserError("\n".join(problems))
     file = PipelineFile(path, pipeline, lines)
@@ -73,7 +75,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file. Give the path of a pipeline file: optimize run path/to/pipeline.yaml") from None
+        raise UserError(
+            f"{path}: no such file. Give the path of a pipeline file: optimize run path/to/pipeline.yaml"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
     try:
@@ -83,7 +87,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not YAML: {error.problem}; check the indentation and the brackets there") from error
+        raise UserError(
+            f"{path}:{line}: not YAML: {error.problem}; check the indentation and the brackets there"
+        ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML: {error}") from error
     if not isinstance(data, dict):
@@ -97,7 +103,9 @@ def _note_lines(node: yaml.Node | None, key: str, lines: dict[str, int], path: P
             inner = f"{key}.{name.value}" if key else str(name.value)
             line = name.start_mark.line + 1
             if inner in lines:
-                raise UserError(f"{path}:{line}: {inner} stands here a second time (first on line {lines[inner]}); keep one")
+                raise UserError(
+                    f"{path}:{line}: {inner} stands here a second time (first on line {lines[inner]}); keep one"
+                )
             lines[inner] = line
             _note_lines(value, inner, lines, path)
     elif isinstance(node, yaml.SequenceNode):
@@ -125,22 +133,34 @@ def _apply(data: dict[str, Any], override: str, lines: dict[str, int]) -> None:
     lines[key.strip()] = 0
 
 
-def _validate_source(data: dict[str, Any], path: Path, lines: Mapping[str, int], problems: list[str]) -> SourceOptions | None:
+def _validate_source(
+    data: dict[str, Any], path: Path, lines: Mapping[str, int], problems: list[str]
+) -> SourceOptions | None:
     section = data.get("source")
     if not isinstance(section, dict):
         given = "is missing" if section is None else f"is {section!r}"
-        problems.append(f"{path}{_line_of('source', lines)}: source {given}; write for example\n    {EXAMPLES['source']}")
+        problems.append(
+            f"{path}{_line_of('source', lines)}: source {given}; write for example\n    {EXAMPLES['source']}"
+        )
         return None
     kind, known = section.get("kind", "pytorch"), sources()
     if kind not in known:
         near = _nearest(str(kind), known)
-        problems.append(f"{path}{_line_of('source.kind', lines)}: source.kind: {kind!r} is not a kind of source{near}; one of {', '.join(known)}")
+        problems.append(
+            f"{path}{_line_of('source.kind', lines)}: source.kind: {kind!r} is not a kind of source{near}; "
+            f"one of {', '.join(known)}"
+        )
         return None
     return _validate(known[kind].Options, section, "source", path, lines, problems)
 
 
 def _validate(
-    model: type[Checked], data: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int], problems: list[str]
+    model: type[Checked],
+    data: Mapping[str, Any],
+    prefix: str,
+    path: Path,
+    lines: Mapping[str, int],
+    problems: list[str],
 ) -> Checked | None:
     try:
         return model.model_validate(data)
@@ -150,7 +170,9 @@ def _validate(
         return None
 
 
-def _describe(model: type[BaseModel], item: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int]) -> str:
+def _describe(
+    model: type[BaseModel], item: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int]
+) -> str:
     key = ".".join(map(str, ([prefix] if prefix else []) + list(item["loc"])))
     where = f"{path}{_line_of(key, lines)}: {key}"
     if item["type"] == "extra_forbidden":
@@ -228,4 +250,5 @@ def _check_paths(file: PipelineFile) -> None:
 def _missing(file: PipelineFile, key: str, path: str) -> str:
     folder = file.resolve(path).parent
     near = _nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""
-    return f"{file.path}{_line_of(key, file.lines)}: {key}: no such file: {path} (paths are relative to the pipeline file){near}"
+    where = f"{file.path}{_line_of(key, file.lines)}: {key}"
+    return f"{where}: no such file: {path} (paths are relative to the pipeline file){near}"

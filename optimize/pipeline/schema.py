@@ -22,7 +22,7 @@ class Evaluation(Section):
     labels: str = "label"
     """The array that holds the labels."""
     metric: str = "accuracy"
-    """`accuracy` (top-1 of the output), or `file.py:function`, called with (outputs, labels) and giving one score per row."""
+    """`accuracy` (top-1 of the output), or `file.py:function`, called with (outputs, labels); one score per row."""
     output: str | None = None
     """The output that is scored; may be left out where there is one."""
 
@@ -100,7 +100,7 @@ class Benchmark(Section):
     """How it is measured."""
 
     processes: Annotated[int, Field(ge=3, le=100)] = 5
-    """Fresh processes per candidate: each start is one cold-start sample, and holds one generation of latency rounds."""
+    """Fresh processes per candidate: each start is a cold-start sample, and holds a generation of latency rounds."""
     threads: PositiveInt | None = None
     """Intra-operator threads; by default the physical cores of the target, at most those of this machine."""
     budget_s: PositiveFloat = 20.0

@@ -82,7 +82,7 @@ class SourceOptions(Section):
 
     def content(self, base: Path) -> dict[str, tuple[Path, ...]]:
         """Role to the files whose bytes count."""
-        files = {role: (base / path,) for role, path in self.paths().items()}
+        files: dict[str, tuple[Path, ...]] = {role: (base / path,) for role, path in self.paths().items()}
         for role, reference in self.code().items():
             file = code_file(reference, base)
             files[role] = tuple(code_closure(file)) if file else ()
@@ -118,4 +118,3 @@ class Source(Protocol):
 
 def sources() -> Mapping[str, Source]:
     return cast(Mapping[str, Source], stages("sources"))
-

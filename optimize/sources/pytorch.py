@@ -91,7 +91,8 @@ def _read_state(path: Path, trust: bool) -> Mapping[str, Any]:
     state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path, trust)
     if not isinstance(state, Mapping):
         raise UserError(
-            f"{path} holds a {type(state).__name__}, not a state_dict; save model.state_dict() instead", "source.weights"
+            f"{path} holds a {type(state).__name__}, not a state_dict; save model.state_dict() instead",
+            "source.weights",
         )
     for wrapper in ("state_dict", "model_state_dict", "model"):
         if isinstance(state.get(wrapper), Mapping):
@@ -148,7 +149,9 @@ def _load_state(module: Any, state: Mapping[str, Any], options: Mapping[str, Any
             return
         detail = f"of another shape: {_some(wrong)}"
     else:
-        detail = "; ".join(f"{word}: {_some(keys)}" for word, keys in (("missing", missing), ("unexpected", unexpected)) if keys)
+        detail = "; ".join(
+            f"{word}: {_some(keys)}" for word, keys in (("missing", missing), ("unexpected", unexpected)) if keys
+        )
     raise UserError(
         f"{options['weights']} does not fit {options['factory']}({_arguments(options)}): {detail}", "source.weights"
     )

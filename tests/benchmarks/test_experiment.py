@@ -30,7 +30,9 @@ class World:
 class Scripted:
     """A worker whose calls take what the script says."""
 
-    def __init__(self, world: World, name: str, generation: int, call_ms: Callable[[int], float], dies: int = 1 << 30) -> None:
+    def __init__(
+        self, world: World, name: str, generation: int, call_ms: Callable[[int], float], dies: int = 1 << 30
+    ) -> None:
         self.world, self.name, self.generation = world, name, generation
         self.call_ms, self.dies = call_ms, dies
         self.calls = 0
@@ -133,7 +135,9 @@ def test_a_worker_that_dies_is_left_out_and_the_others_go_on() -> None:
 
 def test_samples_are_flushed_after_every_generation() -> None:
     _, _, flushed = run({"source": steady(4, 1), "a": steady(4, 2)}, budget_s=0.5)
-    assert [(line["candidate"], line["generation"]) for line in flushed] == [(n, g) for g in range(5) for n in ("source", "a")]
+    assert [(line["candidate"], line["generation"]) for line in flushed] == [
+        (n, g) for g in range(5) for n in ("source", "a")
+    ]
 
 
 def test_percentiles_without_enough_samples_are_null() -> None:

@@ -19,7 +19,7 @@ def test_hyper_threads_are_two_to_a_core_and_graviton_has_none() -> None:
 
 
 def test_an_unknown_type_offers_the_nearest() -> None:
-    with pytest.raises(UserError, match="did you mean ml.c7i.large"):
+    with pytest.raises(UserError, match=r"did you mean ml\.c7i\.large"):
         find_target("ml.c7i.lrage")
 
 

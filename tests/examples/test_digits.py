@@ -134,7 +134,9 @@ def test_whichever_candidate_wins_its_bundle_reproduces_the_golden(digits: Digit
 def test_the_committed_data_is_what_the_script_makes_and_the_model_is_good_enough(root: Path, tmp_path: Path) -> None:
     """Training is exact on one kind of processor only, so weights are compared by what they answer."""
     script = root / "examples" / "digits" / "train.py"
-    done = subprocess.run([sys.executable, str(script), "--output", str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, str(script), "--output", str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert float(done.stdout.split()[2]) >= 0.97, done.stdout
     for name in ("calibration.npz", "evaluation.npz"):
         assert (tmp_path / name).read_bytes() == (root / "examples" / "digits" / name).read_bytes()

@@ -89,7 +89,7 @@ def test_after_a_kill_the_next_run_goes_on_from_what_stands(
     process = subprocess.Popen([sys.executable, "-m", "optimize", "run", str(path)], stdout=subprocess.DEVNULL)
     staging = path.parent / ".optimize" / "staging"
     wait_until(lambda: any("slow_converter" in p.read_text() for p in staging.glob("*/request.json")))
-    worker = {p for p in staging.iterdir()}
+    worker = set(staging.iterdir())
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert worker, "killed while a step was being carried out"
@@ -111,7 +111,13 @@ def wait_until(condition: Any, seconds: float = 60) -> None:
 def test_a_killed_command_takes_its_workers_with_it(
     onnx_project: Project, plugins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(plugins, {"slow": f"open({str(plugins / 'pid')!r}, 'w').write(str(__import__('os').getpid())); __import__('time').sleep(600)"}, monkeypatch)
+    install(
+        plugins,
+        {
+            "slow": f"open({str(plugins / 'pid')!r}, 'w').write(str(__import__('os').getpid())); __import__('time').sleep(600)"
+        },
+        monkeypatch,
+    )
     path = onnx_project(candidates={"formats": ["slow"], "quantization": ["none"]})
     process = subprocess.Popen([sys.executable, "-m", "optimize", "run", str(path)], stdout=subprocess.DEVNULL)
     wait_until(lambda: (plugins / "pid").exists() and (plugins / "pid").read_text())
@@ -133,10 +139,19 @@ def alive(pid: int) -> bool:
 def test_an_interrupt_ends_with_130_and_leaves_no_worker(
     onnx_project: Project, plugins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(plugins, {"slow": f"open({str(plugins / 'pid')!r}, 'w').write(str(__import__('os').getpid())); __import__('time').sleep(600)"}, monkeypatch)
+    install(
+        plugins,
+        {
+            "slow": f"open({str(plugins / 'pid')!r}, 'w').write(str(__import__('os').getpid())); __import__('time').sleep(600)"
+        },
+        monkeypatch,
+    )
     path = onnx_project(candidates={"formats": ["slow"], "quantization": ["none"]})
     process = subprocess.Popen(
-        [sys.executable, "-m", "optimize", "run", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "optimize", "run", str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_until(lambda: (plugins / "pid").exists() and (plugins / "pid").read_text())
     process.send_signal(signal.SIGINT)
@@ -148,7 +163,7 @@ def test_an_interrupt_ends_with_130_and_leaves_no_worker(
 
 def refused(path: Path) -> str:
     """One message, exit code 2, no traceback, nothing written."""
-    before = {p for p in path.parent.rglob("*")}
+    before = set(path.parent.rglob("*"))
     done = optimize(path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.conftest import Project
 
 from optimize.errors import UserError
 from optimize.execution.run import prepare
 from optimize.pipeline.loading import load
+from tests.conftest import Project
 
 
 def message(path: Path, *overrides: str) -> str:
@@ -48,7 +48,10 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project
         ("candidates.formats=[onyx]", "'onyx' is not a format; one of"),
         ("candidates.quantization=[fp4]", "candidates.quantization.0"),
         ("source.kind=onix", "'onix' is not a kind of source, did you mean 'onnx'?"),
-        ("source.file=modle.onnx", "no such file: modle.onnx (paths are relative to the pipeline file), did you mean 'model.onnx'?"),
+        (
+            "source.file=modle.onnx",
+            "no such file: modle.onnx (paths are relative to the pipeline file), did you mean 'model.onnx'?",
+        ),
         ("source=3", "source is 3; write for example"),
         ("target=ml.c7i.lage", "did you mean ml.c7i.large"),
         ("gates.size_mb=-1", "gates.size_mb: input should be greater than 0; given: -1"),
