@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Make, check, measure, choose and bundle.",
     "plan": "Print what `run` would do.",
     "boot": "Serve a model.tar.gz with the real toolkit of its container, and check its answers.",
+    "compare": "Say what differs between runs, and what it did.",
     "doctor": "Say which libraries are there, and what a pipeline file needs.",
     "schema": "Print the JSON Schema of the pipeline file or of report.json.",
 }

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from optimize.reports.comparison import compare
+from optimize.reports.comparison_page import write_page
 from optimize.reports.html import to_html
 from optimize.reports.model import Report
 from tests.reports.browser import Browser, browser
@@ -122,3 +124,19 @@ def test_the_page_says_all_that_the_report_holds(report: Report) -> None:
     for step in report.steps:
         assert step.reproduce in text
     assert report.source.digest in text
+
+
+@pytest.mark.parametrize("times", [True, False])
+def test_a_comparison_shows_the_same_plots_over_all_runs(
+    times: bool, screen: Browser, report: Report, tmp_path: Path
+) -> None:
+    machine = report.machine if times else {**report.machine, "cpu": "another"}
+    path = tmp_path / "compare.html"
+    write_page(compare([("a", report), ("b", report.model_copy(update={"machine": machine}))]), path)
+    screen.open(path)
+    assert screen.complaints() == [] and screen.requests() == [path.as_uri()]
+    drawn = marks(screen)
+    assert drawn.keys() == (PLOTS if times else {"size", "drift"})
+    assert drawn["size"] == 2 * (1 + sum(c.size_bytes is not None for c in report.candidates))
+    assert screen.violations() == []
+    assert path.stat().st_size <= 2_000_000

@@ -15,7 +15,8 @@
   const others = [...new Set(rows.map(r => r.format))].filter(f => f !== "source" && !FORMATS.includes(f));
   const formats = [...FORMATS, ...others].filter(f => rows.some(r => r.format === f));
   const colourOf = f => f === "source" ? SOURCE_COLOUR : COLOURS[[...FORMATS, ...others].indexOf(f) % COLOURS.length];
-  const colour = { domain: [...formats, "source"], range: [...formats, "source"].map(colourOf) };
+  const shown = rows.some(r => r.format === "source") ? [...formats, "source"] : formats;
+  const colour = { domain: shown, range: shown.map(colourOf) };
 
   const digits = v => v == null ? "–" : v >= 100 ? v.toFixed(0) : Number(v.toPrecision(3)).toString();
   const ms = v => `${digits(v)} ms`, mb = v => `${digits(v)} MB`, s = v => `${digits(v)} s`, percent = v => `${(100 * v).toFixed(2)} %`;
