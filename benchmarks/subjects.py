@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 from optimize.execution.process import clean_environment
 
@@ -46,26 +46,26 @@ class WorkerSubject:
                 [sys.executable, "-m", module, str(path), str(time.perf_counter_ns())], env=clean_environment(),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=0, start_new_session=False,
             )  # fmt: skip
+        self._commands = cast(IO[bytes], self._process.stdin)
+        self._answers = cast(IO[bytes], self._process.stdout)
         self._buffer = b""
         self.opened: Mapping[str, Any] = self._answer(START_TIMEOUT_S)
 
     def ask(self, command: str) -> dict[str, Any]:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(command.encode() + b"\n")
+            self._commands.write(command.encode() + b"\n")
         except BrokenPipeError as error:
             raise self._failure() from error
         return self._answer(ANSWER_TIMEOUT_S)
 
     def _answer(self, timeout_s: float) -> dict[str, Any]:
-        assert self._process.stdout is not None
         deadline = time.monotonic() + timeout_s
         while b"\n" not in self._buffer:
-            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            ready, _, _ = select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 self._process.kill()
                 raise SubjectFailed(f"no answer within {timeout_s:g} s")
-            chunk = self._process.stdout.read(1 << 20)
+            chunk = self._answers.read(1 << 20)
             if not chunk:
                 raise self._failure()
             self._buffer += chunk

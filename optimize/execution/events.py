@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from optimize.errors import ToolError
 from optimize.plan import Plan, Step
 from optimize.store import Entry, State
 
@@ -19,6 +20,13 @@ class StepResult:
     reason: str
     entry: Entry | None = None
     cached: bool = False
+
+    @property
+    def made(self) -> Entry:
+        """What it left on disk; only for a step that was carried out."""
+        if self.entry is None:
+            raise ToolError(f"{self.step.title} was not carried out: it ended {self.state}")
+        return self.entry
 
     @property
     def payload(self) -> Mapping[str, Any]:

@@ -117,11 +117,11 @@ class Finish:
             "budget_s": benchmark.budget_s,
             "half_width": benchmark.half_width,
             "seed": benchmark.seed,
+            "cold": benchmark.cold_page_cache,
         }
 
     def _entry_digest(self, step_name: str) -> str:
-        entry = self._runner.results[step_name].entry
-        return entry.digest if entry else ""
+        return self._runner.results[step_name].made.digest
 
     def _with_figures(self, judged: Judged, measured: Mapping[str, Any]) -> Judged:
         figures = measured.get(judged.name, {})
@@ -143,13 +143,13 @@ class Finish:
         """Made, opened in a clean process, and only then put where the pipeline file says."""
         candidate = next(c for c in self._plan.candidates if c.name == choice.winner)
         made = self._make_bundle(candidate, choice, judged[candidate.name])
-        if made.state is not State.OK or made.entry is None:
+        if made.state is not State.OK:
             return None
         booted = self._boot(candidate, made)
         if booted.state is not State.OK:
             return None
         output = self._runner.file.resolve(self._pipeline.bundle.output)
-        copy_whole(made.entry.files / "model.tar.gz", output)
+        copy_whole(made.made.files / "model.tar.gz", output)
         payload = made.payload
         return BundleReport(
             path=str(output), digest=payload["digest"], size_bytes=payload["size_bytes"],
@@ -168,9 +168,8 @@ class Finish:
 
     def _boot(self, candidate: Candidate, made: StepResult) -> StepResult:
         step = Step("boot", Stage.BUNDLE, "", ("bundle",), stages.runtimes()[candidate.format].libraries)
-        assert made.entry is not None
-        data = {"bundle": str(made.entry.files / "model.tar.gz")}
-        inputs = {"bundle": made.entry.digest, "golden": self._runner.golden().digest}
+        data = {"bundle": str(made.made.files / "model.tar.gz")}
+        inputs = {"bundle": made.made.digest, "golden": self._runner.golden().digest}
         result = self._run(step, candidate, inputs, {"container": made.payload["container"]}, data)
         if result.state is not State.OK:
             return result

@@ -101,16 +101,13 @@ class Runner:
         return Signature.from_json(self.results["golden"].payload["signature"])
 
     def golden(self) -> Entry:
-        entry = self.results["golden"].entry
-        assert entry is not None  # The golden is looked at only after it ended ok.
-        return entry
+        return self.results["golden"].made
 
     def artifact(self, step_name: str) -> ArtifactReference:
         """What a convert or quantize step made."""
         result = self.results[step_name]
-        assert result.entry is not None
         made_format, quantization = result.step.makes
-        return ArtifactReference(str(result.entry.files), made_format, quantization, self.signature().to_json())
+        return ArtifactReference(str(result.made.files), made_format, quantization, self.signature().to_json())
 
     def _files(self, step: Step) -> dict[str, tuple[Path, ...]]:
         """The user's files that count for this step, by role."""
@@ -145,8 +142,7 @@ class Runner:
             inputs["golden"] = self.golden().digest
         for need in step.needs:
             if need != "golden":
-                entry = self.results[need].entry
-                inputs["model"] = entry.digest if entry else ""
+                inputs["model"] = self.results[need].made.digest
         return inputs
 
     def _parameters(self, step: Step) -> dict[str, Any]:

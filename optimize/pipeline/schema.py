@@ -105,6 +105,8 @@ class Benchmark(Section):
     """Intra-operator threads; by default the physical cores of the target, at most those of this machine."""
     budget_s: PositiveFloat = 20.0
     """Time for latency rounds, starts not counted."""
+    cold_page_cache: bool = False
+    """Also take cold starts with the artifact's files out of the page cache; where the kernel lets go of them."""
     half_width: PositiveFloat = 0.015
     """Stop when the ratio's interval is this narrow on each side."""
     seed: int = 0

@@ -88,7 +88,11 @@ def load_module(model: Artifact) -> Any:
 
 
 def _read_state(path: Path, trust: bool) -> Mapping[str, Any]:
+    import torch
+
     state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path, trust)
+    if trust and isinstance(state, torch.nn.Module):
+        return state.state_dict()  # type: ignore[no-any-return]
     if not isinstance(state, Mapping):
         raise UserError(
             f"{path} holds a {type(state).__name__}, not a state_dict; save model.state_dict() instead",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimize.benchmarks.experiment import BLOCK, Design, collect, report, slice_calls
+from optimize.benchmarks.experiment import BLOCK, Design, collect, collect_cold, report, slice_calls
 from optimize.benchmarks.subjects import SubjectFailed
 
 MS = 1_000_000
@@ -149,3 +149,18 @@ def test_percentiles_without_enough_samples_are_null() -> None:
 @pytest.mark.parametrize(("call_ns", "calls"), [(30_000, 100), (3_000_000, 1), (50_000_000, 1)])
 def test_a_slice_is_three_milliseconds_or_one_call(call_ns: int, calls: int) -> None:
     assert slice_calls(call_ns) == calls
+
+
+def test_cold_starts_are_taken_only_where_eviction_was_verified() -> None:
+    world = World()
+    scripts = {"source": steady(4), "evicted": steady(4), "stubborn": steady(4)}
+    design = Design(tuple(scripts), "source", processes=5, budget_s=0.1, half_width=0.015, seed=0, cold=True)
+
+    def start(name: str, generation: int) -> Scripted:
+        return Scripted(world, name, generation, scripts[name])
+
+    samples = collect(design, start, lambda line: None, world.clock)
+    collect_cold(design, samples, start, lambda name: name == "evicted")
+    figures = report(design, samples)["candidates"]
+    assert figures["evicted"]["cold_start"]["cold_cache_total_s"] == pytest.approx(0.005)
+    assert figures["stubborn"]["cold_start"]["cold_cache_total_s"] is None
