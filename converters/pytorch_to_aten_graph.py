@@ -17,8 +17,8 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ makes = "aten_graph"
 libraries = ("torch", "safetensors")
 
 # Where a tensor lives and how it lies in memory mean nothing outside torch.
-_PLACEMENT = frozenset({"device", "layout", "pin_memory", "memory_format", "non_blocking", "copy", "generator", "implicit"})
+_PLACEMENT = frozenset(
+    {"device", "layout", "pin_memory", "memory_format", "non_blocking", "copy", "generator", "implicit"}
+)
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
@@ -59,7 +61,7 @@ def export_graph(module: Any, signature: Signature, examples: Arrays, output: Pa
 
 
 def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, str, tuple[str, ...]]:
-    """The exported program in which every named dimension is still free, the kind of dimension that gave it, remarks."""
+    """The exported program with every named dimension free, the kind of dimension that gave it, and remarks."""
     import torch
 
     refusals: list[str] = []
@@ -71,7 +73,7 @@ def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, s
             with torch.no_grad():
                 exported = torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False)
                 program = _functional(exported)
-        except Exception as error:  # torch.export raises whatever the user's forward and its own passes raise
+        except Exception as error:  # noqa: BLE001 - what the user's forward and torch's passes raise has no common class
             refusals.append(f"{how}: {type(error).__name__}: {_first_lines(error)}")
             last = error
             continue
@@ -94,7 +96,9 @@ def _kinds_of_dimension() -> Iterator[tuple[str, Callable[[str], Any]]]:
 
 def _dynamic_shapes(module: Any, signature: Signature, dimension: Callable[[str], Any]) -> Any:
     """In the nesting of the arguments of `forward`, where `*inputs` is one argument."""
-    shapes = tuple({axis: dimension(d) for axis, d in enumerate(s.shape) if isinstance(d, str)} for s in signature.inputs)
+    shapes = tuple(
+        {axis: dimension(d) for axis, d in enumerate(spec.shape) if isinstance(d, str)} for spec in signature.inputs
+    )
     return (shapes,) if _variadic(module) else shapes
 
 
@@ -132,11 +136,13 @@ def _guards(program: Any) -> list[str]:
 
 
 def _holds(guard: str, module: Any, signature: Signature, sizes: Mapping[str, int]) -> bool:
+    import torch
+
     inputs = [_Sized(sizes[d] if isinstance(d, str) else d for d in spec.shape) for spec in signature.inputs]
     names = list(inspect.signature(module.forward).parameters)
     variadic = _variadic(module)
     arguments = {variadic: inputs} if variadic else dict(zip(names, inputs, strict=False))
-    return bool(eval(guard, {"math": math, "L": arguments}))
+    return bool(eval(guard, {"math": math, "torch": torch, "L": arguments}))
 
 
 def _frozen_by_guards(program: Any, module: Any, signature: Signature, examples: Arrays) -> list[str]:
@@ -144,7 +150,8 @@ def _frozen_by_guards(program: Any, module: Any, signature: Signature, examples:
 
     A guard that holds at the traced size of a dimension and at no other that is tried means just that.
     """
-    traced = {d: n for s in signature.inputs for d, n in zip(s.shape, examples[s.name].shape, strict=True) if isinstance(d, str)}
+    pairs = [pair for s in signature.inputs for pair in zip(s.shape, examples[s.name].shape, strict=True)]
+    traced = {named: size for named, size in pairs if isinstance(named, str)}
     frozen = []
     for name, size in traced.items():
         others = [{**traced, name: other} for other in (size + 1, size + 2, size + 3, 2 * size, 2 * size + 1, 8 * size)]
@@ -207,19 +214,35 @@ def _traceable_layers() -> Iterator[None]:
     Tracing `aten::lstm` unrolls the sequence, which fixes its length and the batch: recurrent layers become operators
     of our own that know nothing but their results' shapes. `nn.Transformer*` looks into a mask to see whether it is the
     causal one, to choose a faster kernel: the mask itself says the same. `torch.max_pool1d` fixes the length;
-    `torch.max_pool2d` does not.
+    `torch.max_pool2d` does not. `torch.meshgrid` without `indexing` has no decomposition that accepts it.
     """
+    with ExitStack() as stack:
+        for owner, name, replacement in _replacements():
+            stack.enter_context(_replaced(owner, name, replacement))
+        yield
+
+
+def _replacements() -> list[tuple[Any, str, Any]]:
     import torch
     from torch.nn.modules import rnn, transformer
 
-    kept = rnn._VF, transformer._detect_is_causal_mask, torch.max_pool1d
-    rnn._VF = _Recurrence(rnn._VF)
-    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: bool(is_causal)
-    torch.max_pool1d = _max_pool1d
+    meshgrid = torch.functional._meshgrid  # type: ignore[attr-defined]
+    return [
+        (rnn, "_VF", _Recurrence(rnn._VF)),
+        (transformer, "_detect_is_causal_mask", lambda mask, is_causal=None, size=None: bool(is_causal)),
+        (torch, "max_pool1d", _max_pool1d),
+        (torch.functional, "_meshgrid", lambda *tensors, indexing=None: meshgrid(*tensors, indexing=indexing or "ij")),
+    ]
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
+    kept = getattr(owner, name)
+    setattr(owner, name, replacement)
     try:
         yield
     finally:
-        rnn._VF, transformer._detect_is_causal_mask, torch.max_pool1d = kept
+        setattr(owner, name, kept)
 
 
 def _max_pool1d(
@@ -294,7 +317,11 @@ def _recurrence_shapes(x: Any, state: Any, weights: Any, *options: Any) -> Any:
 def _weights(program: Any) -> dict[str, tuple[str, Any]]:
     """Value name → (tensor name, tensor) of every weight that some operator uses; tied ones share a tensor name."""
     signature = program.graph_signature
-    homes = {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    homes = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
     names: dict[tuple[Any, ...], str] = {}
     weights = {}
     for node in program.graph.nodes:
@@ -342,7 +369,8 @@ def _output(argument: Any) -> Any:
 
 def _body(module: Any) -> dict[str, Any]:
     nodes = list(module.graph.nodes)
-    graphs = {n.name: n.target for n in nodes if n.op == "get_attr" and hasattr(getattr(module, n.target, None), "graph")}
+    inner = [n for n in nodes if n.op == "get_attr" and hasattr(getattr(module, n.target, None), "graph")]
+    graphs = {n.name: n.target for n in inner}
     return {
         "inputs": [n.name for n in nodes if n.op == "placeholder"],
         "outputs": [_argument(value, graphs) for value in _flat(nodes[-1].args)],
@@ -406,7 +434,7 @@ def _argument(value: Any, graphs: Mapping[str, str]) -> Any:
         return [_argument(item, graphs) for item in value]
     if isinstance(value, torch.device | torch.layout | torch.memory_format):
         return None
-    raise Unsupported(f"an operator has an argument of type {type(value).__name__} ({value}), which has no neutral form")
+    raise Unsupported(f"an operator's argument {value} of type {type(value).__name__} has no neutral form")
 
 
 def _module_path(node: Any) -> str:
@@ -423,10 +451,8 @@ def _type(value: Any) -> dict[str, Any] | None:
 
     if isinstance(value, torch.Tensor):
         return {"dtype": _dtype_name(value.dtype), "shape": [_size(size) for size in value.shape]}
-    for name, kinds in (("bool", (bool, torch.SymBool)), ("int", (int, torch.SymInt)), ("float", (float, torch.SymFloat))):
-        if isinstance(value, kinds):
-            return {"symbol": name}
-    return None
+    kinds = {"bool": (bool, torch.SymBool), "int": (int, torch.SymInt), "float": (float, torch.SymFloat)}
+    return next(({"symbol": name} for name, kind in kinds.items() if isinstance(value, kind)), None)
 
 
 def _size(size: Any) -> int | None:

@@ -11,7 +11,8 @@ def table() -> str:
     """The source of `operators.py`."""
     names = "".join(f'        "{name}",\n' for name in sorted(RULES))
     return (
-        f'"""The operators that have a rule, for processes without TensorFlow. Written by `{COMMAND}`."""\n\n'
+        '"""The operators that have a rule, for processes without TensorFlow.\n\n'
+        f'Written by `{COMMAND}`.\n"""\n\n'
         "from __future__ import annotations\n\n"
         f"OPERATORS = frozenset(\n    {{\n{names}    }}\n)\n"
     )
@@ -21,9 +22,11 @@ def document() -> str:
     """The page `docs/aten-operators.md`."""
     parts = [
         "# ATen operators with a TensorFlow rule\n",
-        f"Written by `{COMMAND}`; a test keeps it true. {len(RULES)} operators, `sym.` being arithmetic on sizes and",
-        "`higher_order.` control flow. A model that uses another one is first taken apart by torch's own",
-        "decompositions; what is left without a rule is named, with the module that uses it.\n",
+        f"Written by `{COMMAND}`; a test keeps it true.\n",
+        f"{len(RULES)} operators, `sym.` being arithmetic on sizes, `higher_order.` control flow. torch.export leaves",
+        "views and aliases (`reshape`, `flatten`, `contiguous` and so on) expressed by these. An operator that is not",
+        "here is first taken apart by torch's own decompositions; what is then left without a rule is named, with the",
+        "module that uses it.\n",
     ]
     for family in FAMILIES:
         name = family.__name__.rsplit(".", 1)[-1]

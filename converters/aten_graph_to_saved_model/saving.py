@@ -68,7 +68,9 @@ def save(folder: Path, signature: Signature, store: Any, output: Path) -> None:
     tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})
 
 
-def _function(document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore, signature: Signature) -> Any:
+def _function(
+    document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore, signature: Signature
+) -> Any:
     def serve(*inputs: Any) -> dict[str, Any]:
         environment: dict[str, Any] = {
             value: Weight(name, weights[name], store) for value, name in document["weights"].items()

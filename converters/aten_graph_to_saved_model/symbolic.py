@@ -1,4 +1,4 @@
-"""Sizes: Python integers where they are known now, scalar int32 tensors where they are known only when the model runs."""
+"""Sizes: Python integers where they are known now, scalar int32 tensors where only the running model knows them."""
 
 from __future__ import annotations
 

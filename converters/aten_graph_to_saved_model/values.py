@@ -122,7 +122,8 @@ class Weight(Value):
     def stored(self, order: Order) -> Any:
         permutation = _permutation(self.order, order)
         moved = self.array.transpose(permutation)
-        name = self.name if list(permutation) == sorted(permutation) else f"{self.name}/{''.join(map(str, permutation))}"
+        as_it_is = permutation == sorted(permutation)
+        name = self.name if as_it_is else f"{self.name}/{''.join(map(str, permutation))}"
         return self.store.place(name, moved, order[0] if moved.ndim > 1 else None)
 
     def permuted(self, axes: Sequence[int]) -> Weight:

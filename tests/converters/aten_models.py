@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from aten_case import Case, Input
 from torch import Tensor, nn
+from torch._higher_order_ops import while_loop
 from torch.nn import functional as F
 
 IMAGE = {"image": Input("float32", ("batch", 3, 32, 48))}
@@ -90,7 +91,9 @@ class InvertedResidual(nn.Module):
 def mobilenet() -> nn.Module:
     blocks = [InvertedResidual(8, 8, 1, 1), InvertedResidual(8, 12, 2, 4), InvertedResidual(12, 12, 1, 4)]
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(12, 10)]
-    return randomized(nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(), *blocks, *head))
+    return randomized(
+        nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1, bias=False), nn.BatchNorm2d(8), nn.ReLU6(), *blocks, *head)
+    )
 
 
 class Tagger(nn.Module):
@@ -111,12 +114,13 @@ class Recurrent(nn.Module):
         super().__init__()
         self.lstm = nn.LSTM(12, 8, proj_size=6)
         self.gru = nn.GRU(6, 5, bias=False)
-        self.rnn = nn.RNN(5, 4, nonlinearity="relu")
+        self.rnn = nn.Sequential(nn.RNN(5, 4, nonlinearity="relu"), nn.RNN(4, 4))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x, (hidden, cell) = self.lstm(x.transpose(0, 1))
         x, _ = self.gru(x)
-        x, last = self.rnn(x)
+        x, _ = self.rnn[0](x)
+        x, last = self.rnn[1](x)
         return x, hidden, cell, last
 
 
@@ -219,7 +223,9 @@ class UNet(nn.Module):
 class SuperResolution(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PReLU(12), nn.Conv2d(12, 12, 3, padding=1, groups=3))
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 12, 3, padding=1), nn.PReLU(12), nn.Conv2d(12, 12, 3, padding=1, groups=3)
+        )
         self.shuffle = nn.PixelShuffle(2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -268,6 +274,27 @@ class EncoderWithMask(nn.Module):
         return self.encoder(x.transpose(0, 1), mask=mask, src_key_padding_mask=padding)
 
 
+class Halving(nn.Module):
+    """A loop whose number of rounds depends on the data, and a block under autocast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        def body(i: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            return i + 1, x / 2
+
+        rounds, x = while_loop(lambda i, x: x.abs().sum() > 3, body, (torch.tensor(0), x))
+        with torch.autocast("cpu", enabled=False):
+            return rounds, self.linear(x)
+
+
+def _autocast(module: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return module.linear(x).float()
+
+
 QUICK = [
     Case("mlp", mlp, ROWS),
     Case("cnn", cnn, IMAGE),
@@ -290,6 +317,8 @@ QUICK = [
         },
         ("a", "b", "c", "d", "e", "f"),
     ),
+    Case("under_autocast", lambda: Function(_autocast, linear=nn.Linear(12, 4)), ROWS, tolerance=2e-2),
+    Case("halving", Halving, ROWS, ("rounds", "y")),
     Case("untouched", Untouched, ROWS, ("same", "more", "again")),
     Case("writes_in_place", WritesInPlace, VECTORS, ("y", "z")),
     Case("length_arithmetic", LengthArithmetic, VECTORS, ("a", "b", "c", "d", "e", "f")),
@@ -337,40 +366,208 @@ def _logits(result: Any) -> Any:
     return result.logits
 
 
-_TEXT = {"vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+_TEXT = {
+    "vocab_size": 100,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
 
 SLOW = [
-    Case("bert", _hugging("BertModel", lambda r: (r.last_hidden_state, r.pooler_output), **_TEXT), MASKED_TOKENS, ("hidden", "pooled")),
-    Case("distilbert", _hugging("DistilBertModel", _hidden, vocab_size=100, dim=32, n_layers=2, n_heads=4, hidden_dim=64), MASKED_TOKENS),
+    Case(
+        "bert",
+        _hugging("BertModel", lambda r: (r.last_hidden_state, r.pooler_output), **_TEXT),
+        MASKED_TOKENS,
+        ("hidden", "pooled"),
+    ),
+    Case(
+        "distilbert",
+        _hugging("DistilBertModel", _hidden, vocab_size=100, dim=32, n_layers=2, n_heads=4, hidden_dim=64),
+        MASKED_TOKENS,
+    ),
     Case("roberta", _hugging("RobertaModel", _hidden, **_TEXT), MASKED_TOKENS),
     Case("albert", _hugging("AlbertModel", _hidden, embedding_size=16, **_TEXT), MASKED_TOKENS),
     Case("electra", _hugging("ElectraModel", _hidden, embedding_size=16, **_TEXT), MASKED_TOKENS),
-    Case("deberta", _hugging("DebertaV2Model", _hidden, relative_attention=True, pos_att_type=["p2c", "c2p"], **_TEXT), MASKED_TOKENS),
-    Case("mobilebert", _hugging("MobileBertModel", _hidden, intra_bottleneck_size=16, embedding_size=16, true_hidden_size=16, **_TEXT), MASKED_TOKENS),
-    Case("gpt2", _hugging("GPT2LMHeadModel", _logits, vocab_size=100, n_embd=32, n_layer=2, n_head=4, use_cache=False), TOKENS),
+    Case(
+        "deberta",
+        _hugging("DebertaV2Model", _hidden, relative_attention=True, pos_att_type=["p2c", "c2p"], **_TEXT),
+        MASKED_TOKENS,
+    ),
+    Case(
+        "mobilebert",
+        _hugging("MobileBertModel", _hidden, intra_bottleneck_size=16, embedding_size=16, true_hidden_size=16, **_TEXT),
+        MASKED_TOKENS,
+    ),
+    Case(
+        "gpt2",
+        _hugging("GPT2LMHeadModel", _logits, vocab_size=100, n_embd=32, n_layer=2, n_head=4, use_cache=False),
+        TOKENS,
+    ),
     Case("gpt_neox", _hugging("GPTNeoXForCausalLM", _logits, use_cache=False, **_TEXT), TOKENS),
-    Case("llama", _hugging("LlamaForCausalLM", _logits, num_key_value_heads=2, use_cache=False, **_TEXT), MASKED_TOKENS),
+    Case(
+        "llama", _hugging("LlamaForCausalLM", _logits, num_key_value_heads=2, use_cache=False, **_TEXT), MASKED_TOKENS
+    ),
     Case("qwen2", _hugging("Qwen2ForCausalLM", _logits, num_key_value_heads=2, use_cache=False, **_TEXT), TOKENS),
-    Case("t5_encoder", _hugging("T5EncoderModel", _hidden, vocab_size=100, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4), MASKED_TOKENS),
-    Case("vit", _hugging("ViTForImageClassification", _logits, image_size=64, patch_size=16, **{k: v for k, v in _TEXT.items() if k != "vocab_size"}), PHOTO),
+    Case(
+        "t5_encoder",
+        _hugging("T5EncoderModel", _hidden, vocab_size=100, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4),
+        MASKED_TOKENS,
+    ),
+    Case(
+        "vit",
+        _hugging(
+            "ViTForImageClassification",
+            _logits,
+            image_size=64,
+            patch_size=16,
+            **{k: v for k, v in _TEXT.items() if k != "vocab_size"},
+        ),
+        PHOTO,
+    ),
     Case("resnet50", _hugging("ResNetForImageClassification", _logits), PHOTO, tolerance=1e-3),
-    Case("convnext", _hugging("ConvNextForImageClassification", _logits, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 2, 1]), PHOTO),
-    Case("convnextv2", _hugging("ConvNextV2ForImageClassification", _logits, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 2, 1]), PHOTO),
-    Case("swin", _hugging("SwinForImageClassification", _logits, image_size=64, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4), PHOTO),
-    Case("efficientnet", _hugging("EfficientNetForImageClassification", _logits, image_size=64, width_coefficient=0.25, depth_coefficient=0.3, hidden_dim=320), PHOTO, tolerance=1e-3),
-    Case("mobilenet_v2", _hugging("MobileNetV2ForImageClassification", _logits, image_size=64, depth_multiplier=0.35), PHOTO, tolerance=1e-3),
-    Case("mobilevit", _hugging("MobileViTForImageClassification", _logits, image_size=64, hidden_sizes=[16, 20, 24], neck_hidden_sizes=[8, 8, 12, 16, 20, 24, 32]), PHOTO, tolerance=1e-3),
-    Case("regnet", _hugging("RegNetForImageClassification", _logits, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1], groups_width=8), PHOTO),
-    Case("segformer", _hugging("SegformerForSemanticSegmentation", _logits, depths=[1, 1, 1, 1], hidden_sizes=[8, 16, 24, 32], num_attention_heads=[1, 2, 3, 4], decoder_hidden_size=16), PHOTO),
-    Case("dpt", _hugging("DPTForDepthEstimation", lambda r: r.predicted_depth, image_size=64, patch_size=16, hidden_size=32, num_hidden_layers=4, num_attention_heads=4, intermediate_size=64, backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[8, 16, 24, 32], fusion_hidden_size=16, readout_type="project"), PHOTO, tolerance=1e-3),
-    Case("wav2vec2", _hugging("Wav2Vec2Model", _hidden, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, conv_dim=[16, 16, 16], conv_stride=[5, 2, 2], conv_kernel=[10, 3, 3], num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4), {"speech": Input("float32", ("batch", "samples"))}, traced={"samples": 800}, checked=({"batch": 1, "samples": 640}, {"batch": 3, "samples": 1234})),
-    Case("clip_vision", _hugging("CLIPVisionModel", lambda r: r.pooler_output, image_size=64, patch_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64), PHOTO),
+    Case(
+        "convnext",
+        _hugging("ConvNextForImageClassification", _logits, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 2, 1]),
+        PHOTO,
+    ),
+    Case(
+        "convnextv2",
+        _hugging("ConvNextV2ForImageClassification", _logits, hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 2, 1]),
+        PHOTO,
+    ),
+    Case(
+        "swin",
+        _hugging(
+            "SwinForImageClassification",
+            _logits,
+            image_size=64,
+            embed_dim=16,
+            depths=[2, 2],
+            num_heads=[2, 4],
+            window_size=4,
+        ),
+        PHOTO,
+    ),
+    Case(
+        "efficientnet",
+        _hugging(
+            "EfficientNetForImageClassification",
+            _logits,
+            image_size=64,
+            width_coefficient=0.25,
+            depth_coefficient=0.3,
+            hidden_dim=320,
+        ),
+        PHOTO,
+        tolerance=1e-3,
+    ),
+    Case(
+        "mobilenet_v2",
+        _hugging("MobileNetV2ForImageClassification", _logits, image_size=64, depth_multiplier=0.35),
+        PHOTO,
+        tolerance=1e-3,
+    ),
+    Case(
+        "mobilevit",
+        _hugging(
+            "MobileViTForImageClassification",
+            _logits,
+            image_size=64,
+            hidden_sizes=[16, 20, 24],
+            neck_hidden_sizes=[8, 8, 12, 16, 20, 24, 32],
+        ),
+        PHOTO,
+        tolerance=1e-3,
+    ),
+    Case(
+        "regnet",
+        _hugging(
+            "RegNetForImageClassification", _logits, hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 1, 1], groups_width=8
+        ),
+        PHOTO,
+    ),
+    Case(
+        "segformer",
+        _hugging(
+            "SegformerForSemanticSegmentation",
+            _logits,
+            depths=[1, 1, 1, 1],
+            hidden_sizes=[8, 16, 24, 32],
+            num_attention_heads=[1, 2, 3, 4],
+            decoder_hidden_size=16,
+        ),
+        PHOTO,
+    ),
+    Case(
+        "dpt",
+        _hugging(
+            "DPTForDepthEstimation",
+            lambda r: r.predicted_depth,
+            image_size=64,
+            patch_size=16,
+            hidden_size=32,
+            num_hidden_layers=4,
+            num_attention_heads=4,
+            intermediate_size=64,
+            backbone_out_indices=[0, 1, 2, 3],
+            neck_hidden_sizes=[8, 16, 24, 32],
+            fusion_hidden_size=16,
+            readout_type="project",
+        ),
+        PHOTO,
+        tolerance=1e-3,
+    ),
+    Case(
+        "wav2vec2",
+        _hugging(
+            "Wav2Vec2Model",
+            _hidden,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            conv_dim=[16, 16, 16],
+            conv_stride=[5, 2, 2],
+            conv_kernel=[10, 3, 3],
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=4,
+        ),
+        {"speech": Input("float32", ("batch", "samples"))},
+        traced={"samples": 800},
+        checked=({"batch": 1, "samples": 640}, {"batch": 3, "samples": 1234}),
+    ),
+    Case(
+        "clip_vision",
+        _hugging(
+            "CLIPVisionModel",
+            lambda r: r.pooler_output,
+            image_size=64,
+            patch_size=16,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+        ),
+        PHOTO,
+    ),
     Case("xlnet", _hugging("XLNetModel", _hidden, vocab_size=100, d_model=32, n_layer=2, n_head=4, d_inner=64), TOKENS),
     Case("mpnet", _hugging("MPNetModel", _hidden, **_TEXT), MASKED_TOKENS),
     Case("squeezebert", _hugging("SqueezeBertModel", _hidden, embedding_size=32, **_TEXT), MASKED_TOKENS),
-    Case("mamba", _hugging("MambaForCausalLM", _logits, vocab_size=100, hidden_size=32, num_hidden_layers=2, state_size=4, use_cache=False), {"input_ids": Input("int64", ("batch", 7), high=90)}),
+    Case(
+        "mamba",
+        _hugging(
+            "MambaForCausalLM",
+            _logits,
+            vocab_size=100,
+            hidden_size=32,
+            num_hidden_layers=2,
+            state_size=4,
+            use_cache=False,
+        ),
+        {"input_ids": Input("int64", ("batch", 7), high=90)},
+    ),
 ]
-
 
 
 # --- what must be refused, and how

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,14 @@ class Table(nn.Module):
     def __init__(self, expressions: dict[str, Expression]) -> None:
         super().__init__()
         self.expressions = expressions
-        shapes = {"w4": (4,), "w34": (3, 4), "w543": (5, 4, 3), "w5433": (5, 4, 3, 3), "w54222": (5, 4, 2, 2, 2), "w90": (10, 6)}
+        shapes = {
+            "w4": (4,),
+            "w34": (3, 4),
+            "w543": (5, 4, 3),
+            "w5433": (5, 4, 3, 3),
+            "w54222": (5, 4, 2, 2, 2),
+            "w90": (10, 6),
+        }
         for name, shape in shapes.items():
             setattr(self, name, nn.Parameter(torch.randn(shape)))
 
@@ -47,6 +55,10 @@ def _apply(name: str, of: Callable[[Tensor], Tensor]) -> Expression:
     return lambda m, x, y, n, b, v: getattr(aten, name).default(of(x))
 
 
+def _compare(function: Callable[..., Tensor]) -> Expression:
+    return lambda m, x, y, n, b, v: function(x, y) ^ function(n, 1.5)
+
+
 def _all_of(name: str, results: Callable[..., Any], count: int) -> dict[str, Expression]:
     """One expression for each result of an operator that has several."""
     return {f"{name}_{i}": _result(results, i) for i in range(count)}
@@ -59,6 +71,7 @@ def _result(results: Callable[..., Any], index: int) -> Expression:
 # fmt: off
 FAMILIES: dict[str, dict[str, Expression]] = {
     "arithmetic": {
+        "clip": lambda m, x, y, n, b, v: torch.clip(x, -0.1, 0.4),
         **_unary("abs", "atan", "asinh", "ceil", "cos", "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1", "floor", "frac",
                  "neg", "positive", "rad2deg", "reciprocal", "sgn", "sign", "sin", "sinh", "special_erf", "square", "tan", "tanh",
                  "trunc", "fix"),
@@ -108,8 +121,11 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "nan_to_num": lambda m, x, y, n, b, v: torch.nan_to_num(x.log(), nan=2.0) + torch.nan_to_num((x * 0 - 1) / (n * 0), neginf=-5) * 1e-9,
     },
     "comparison": {
-        **{name: (lambda name: lambda m, x, y, n, b, v: getattr(torch, name)(x, y) ^ getattr(torch, name)(n, 1.5))(name)
-           for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+        "bitwise_functions": lambda m, x, y, n, b, v: torch.bitwise_and(n, n) + torch.bitwise_or(n, 3) * torch.bitwise_xor(n, n + 1) + (n | 1),
+        "bitwise_functions_of_numbers": lambda m, x, y, n, b, v: torch.bitwise_and(n, 1) + torch.bitwise_xor(n, 3) + torch.bitwise_or(n, n),
+        "shift_functions": lambda m, x, y, n, b, v: torch.bitwise_left_shift(n, n) + torch.bitwise_right_shift(n, 1) + (n >> n),
+        "shift_functions_of_tensors": lambda m, x, y, n, b, v: torch.bitwise_left_shift(n, 2) + torch.bitwise_right_shift(n, n),
+        **{f.__name__: _compare(f) for f in (torch.eq, torch.ne, torch.lt, torch.le, torch.gt, torch.ge)},
         "compare_types": lambda m, x, y, n, b, v: (n > x) & (b < True) & (n.int() <= n),
         "logical": lambda m, x, y, n, b, v: torch.logical_and(n, b) ^ torch.logical_or(n, b) ^ torch.logical_xor(b, n),
         "logical_not": lambda m, x, y, n, b, v: torch.logical_not(n),
@@ -148,6 +164,15 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "softmin": lambda m, x, y, n, b, v: F.softmin(x, 1),
     },
     "sizes": {
+        "choice_by_both": lambda m, x, y, n, b, v: torch.cond((x.shape[2] != 6) & (x.shape[0] < 3), lambda x: x + 1, lambda x: x * 2, (x,)),
+        "choice_by_either": lambda m, x, y, n, b, v: torch.cond(torch.sym_not(x.shape[2] == 8) | (x.shape[0] <= 2), lambda x: x + 1, lambda x: x * 2, (x,)),
+        "item_as_size": lambda m, x, y, n, b, v: torch.arange(n.max().item() + 1),
+        "ceiling": lambda m, x, y, n, b, v: torch.full((2,), math.ceil(x.shape[2] * 0.3) + math.floor(x.shape[2] * 0.3)),
+        "root": lambda m, x, y, n, b, v: x * torch._sym_sqrt(x.shape[2]),
+        "choice": lambda m, x, y, n, b, v: torch.full((2,), torch.sym_ite(x.shape[2] > 6, x.shape[2], x.shape[0])),
+        "choice_by_size": lambda m, x, y, n, b, v: torch.cond(x.shape[2] > 6, lambda x: x + 1, lambda x: x * 2, (x,)),
+        "total": lambda m, x, y, n, b, v: torch.full((2,), torch.sym_sum((x.shape[2], x.shape[0], 3))),
+        "item": lambda m, x, y, n, b, v: torch.full((2,), n.max().item() + 1) * x.sum().item(),
         "size": lambda m, x, y, n, b, v: torch.full((2,), x.shape[2] * 2 + x.shape[0] - 1),
         "division": lambda m, x, y, n, b, v: torch.full((2,), x.shape[2] // 2 + x.shape[2] % 3 + -x.shape[0]),
         "fraction": lambda m, x, y, n, b, v: torch.full((2,), x.shape[2] / 4 + x.shape[2] ** 0.5),
@@ -183,6 +208,12 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "feature_dropout": lambda m, x, y, n, b, v: F.dropout2d(v, training=False)[:, :, 0],
     },
     "shape": {
+        "pads_by_name": lambda m, x, y, n, b, v: aten.constant_pad_nd(x, [1, 2], 0.5) + aten.reflection_pad1d(x, [1, 2]) + aten.replication_pad1d(x, [1, 2]),
+        "pads_of_image": lambda m, x, y, n, b, v: aten.reflection_pad2d(v, [1, 2, 0, 3]) + aten.replication_pad2d(v, [1, 2, 0, 3]),
+        "pads_of_volume": lambda m, x, y, n, b, v: aten.reflection_pad3d(v, [1, 2, 0, 3, 1, 1]) + aten.replication_pad3d(v, [1, 2, 0, 3, 1, 1]),
+        "repeat_by_tensor": lambda m, x, y, n, b, v: x.repeat_interleave(torch.tensor([1, 2, 0, 1]), 1),
+        "repeat_indices": lambda m, x, y, n, b, v: aten.repeat_interleave.Tensor(n[0, :, 0]),
+        "meshgrid_plain": lambda m, x, y, n, b, v: torch.meshgrid(x[0, 0], m.w4)[1],
         "view": lambda m, x, y, n, b, v: x.reshape(x.shape[0], -1),
         "view_two_unknown": lambda m, x, y, n, b, v: x.view(x.shape[0] * 2, 2, x.shape[2]),
         "view_as": lambda m, x, y, n, b, v: x.view_as(y) + x.reshape_as(y),
@@ -225,6 +256,7 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "tril": lambda m, x, y, n, b, v: x.tril() + x.triu(1) * 2 + x.tril(-1) * 3,
     },
     "selection": {
+        "concatenate": lambda m, x, y, n, b, v: torch.concat([x, y], 1) + torch.concatenate([x, y], 1),
         "slice": lambda m, x, y, n, b, v: x[:, 1:3, ::2],
         "slice_negative": lambda m, x, y, n, b, v: x[:, -2:, 1:-1],
         "slice_by_size": lambda m, x, y, n, b, v: x[:, :, x.shape[2] // 2 :],
@@ -244,6 +276,11 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "diagonal_scatter": lambda m, x, y, n, b, v: torch.diagonal_scatter(v, v[:, :, 0].mT * 2, 0, 1, 2),
     },
     "indexing": {
+        "unsafe_index": lambda m, x, y, n, b, v: aten._unsafe_index(x, [None, n[0, :, 0]]),
+        "unsafe_index_put": lambda m, x, y, n, b, v: aten._unsafe_index_put(x, [None, n[0, :2, 0]], m.w4[0]),
+        "index_fill_tensor": lambda m, x, y, n, b, v: aten.index_fill.int_Tensor(x, 1, n[0, :2, 0], m.w4[0].detach()),
+        "argwhere": lambda m, x, y, n, b, v: torch.argwhere(n),
+        "nonzero_by_axis": lambda m, x, y, n, b, v: n.nonzero(as_tuple=True)[2],
         "embedding": lambda m, x, y, n, b, v: F.embedding(n, m.w90) + F.embedding(n, m.w90 * 2, padding_idx=0),
         "index_select": lambda m, x, y, n, b, v: x.index_select(1, n[0, :, 0]),
         "gather": lambda m, x, y, n, b, v: x.gather(1, n) + x.gather(2, n[:, :, :3])[:, :, :1],
@@ -271,6 +308,8 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "one_hot": lambda m, x, y, n, b, v: F.one_hot(n, 5),
     },
     "reduction": {
+        "count_nonzero_axes": lambda m, x, y, n, b, v: n.count_nonzero((1, 2)),
+        "norm_in_double": lambda m, x, y, n, b, v: x.norm(dim=1, dtype=torch.float64) + aten.norm.ScalarOpt_dim_dtype(x, 2, [1], False, dtype=torch.float64),
         "sum": lambda m, x, y, n, b, v: x.sum() + x.sum((0, 2)) + n.sum(1).sum() + b.sum(),
         "sum_keepdim": lambda m, x, y, n, b, v: x.sum(1, keepdim=True) + x.sum(-1, keepdim=True, dtype=torch.float64),
         "mean": lambda m, x, y, n, b, v: x.mean() + x.mean(1) + x.mean((0, 1)),
@@ -300,6 +339,7 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "diff": lambda m, x, y, n, b, v: x.diff() + torch.diff(x, n=2, prepend=x[..., :1]),
     },
     "sorting": {
+        "bucketize_number": lambda m, x, y, n, b, v: torch.bucketize(0.5, m.w4.sort().values),
         **_all_of("topk", lambda m, x, y, n, b, v: x.topk(3), 2),
         **_all_of("topk_smallest", lambda m, x, y, n, b, v: x.topk(2, 1, largest=False), 2),
         **_all_of("sort", lambda m, x, y, n, b, v: x.sort(), 2),
@@ -312,6 +352,7 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "searchsorted": lambda m, x, y, n, b, v: torch.searchsorted(x.sort().values, y) + torch.searchsorted(m.w4.sort().values, x, right=True),
     },
     "convolution": {
+        "conv3d_same": lambda m, x, y, n, b, v: F.conv3d(torch.stack([v, v + 1, v - 1], 2), m.w54222, padding="same"),
         "conv1d": lambda m, x, y, n, b, v: F.conv1d(x, m.w543, m.w34.new_ones(5), padding=2, dilation=2),
         "conv1d_groups": lambda m, x, y, n, b, v: F.conv1d(x, m.w543[:4, :2], m.w4, stride=2, padding=1, groups=2),
         "conv1d_depthwise": lambda m, x, y, n, b, v: F.conv1d(x, m.w543[:4, :1], padding="same", groups=4),
@@ -338,6 +379,8 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "im2col_dilated": lambda m, x, y, n, b, v: F.unfold(v, 2, dilation=2),
     },
     "pooling": {
+        "adaptive_max_pool3d": lambda m, x, y, n, b, v: F.adaptive_max_pool3d(torch.stack([v, v + 1], 2), 1),
+        "max_pool3d_with_indices": lambda m, x, y, n, b, v: F.max_pool3d(torch.stack([v, v + 1], 2), 2, return_indices=True)[0],
         "max_pool1d": lambda m, x, y, n, b, v: F.max_pool1d(x, 2, 1, 1),
         "max_pool2d": lambda m, x, y, n, b, v: F.max_pool2d(v, 3, 2, 1),
         "max_pool2d_ceil": lambda m, x, y, n, b, v: F.max_pool2d(v, 3, 2, ceil_mode=True),
@@ -361,6 +404,8 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "adaptive_max_pool2d": lambda m, x, y, n, b, v: F.adaptive_max_pool2d(v[..., :7], (3, 5)),
     },
     "normalization": {
+        "batch_norm_of_batch": lambda m, x, y, n, b, v: F.batch_norm(v, None, None, m.w4, m.w4, training=True),
+        "native_group_norm": lambda m, x, y, n, b, v: aten.native_group_norm(v, m.w4, None, v.shape[0], 4, 8 * v.shape[3], 2, 1e-5)[0],
         "batch_norm": lambda m, x, y, n, b, v: F.batch_norm(v, m.w4, m.w4.abs() + 0.5, m.w4 * 2, m.w4 + 1),
         "batch_norm_of_weights": lambda m, x, y, n, b, v: F.batch_norm(x, m.w34[0], m.w543[0, :, 0].detach().abs(), m.w4, m.w4),
         "batch_norm_plain": lambda m, x, y, n, b, v: F.batch_norm(x[..., 0], m.w4, m.w4.abs() + 0.5),
@@ -375,6 +420,7 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "local_response_norm": lambda m, x, y, n, b, v: F.local_response_norm(v, 3),
     },
     "linear_algebra": {
+        "cdist_core": lambda m, x, y, n, b, v: aten._cdist_forward(x, y, 2.0, None),
         "linear": lambda m, x, y, n, b, v: F.linear(x.mT, m.w34, m.w34[:, 0]) + F.linear(x.mT, m.w34),
         "linear_vector": lambda m, x, y, n, b, v: F.linear(m.w4, m.w34) + F.linear(x[:, :, 0], m.w34),
         "matmul": lambda m, x, y, n, b, v: x @ y.mT,
@@ -411,6 +457,8 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "rnn_cell": lambda m, x, y, n, b, v: torch.rnn_tanh_cell(x[:, :, 0], y[:, :3, 0], m.w34, m.w34[:, :3]) + torch.rnn_relu_cell(x[:, :, 0], y[:, :3, 0], m.w34, m.w34[:, :3]),
     },
     "resize": {
+        "nearest_exact_1d": lambda m, x, y, n, b, v: F.interpolate(x, scale_factor=1.5, mode="nearest-exact"),
+        "nearest_exact_3d": lambda m, x, y, n, b, v: F.interpolate(torch.stack([v, v + 1], 2), scale_factor=2, mode="nearest-exact"),
         "nearest": lambda m, x, y, n, b, v: F.interpolate(v, scale_factor=2),
         "nearest_size": lambda m, x, y, n, b, v: F.interpolate(v, size=(5, 11)),
         "nearest_fraction": lambda m, x, y, n, b, v: F.interpolate(v, scale_factor=1.7),

@@ -29,25 +29,85 @@ ENVIRONMENT = {
 }
 
 # The names are written out so that collecting the tests needs no torch; a test below compares them with the tables.
-QUICK = (
-    "mlp cnn cnn_of_any_size mobilenet lstm_tagger gru_tagger recurrent_states two_inputs tied_weights branching many_types"
-    " untouched writes_in_place length_arithmetic unet super_resolution speech volume transformer_encoder"
-    " transformer_encoder_with_masks"
-).split()
-FAMILIES = (
-    "arithmetic comparison activation sizes creation shape selection indexing reduction sorting convolution pooling"
-    " normalization linear_algebra attention recurrent resize"
-).split()
-SLOW = (
-    "bert distilbert roberta albert electra deberta mobilebert gpt2 gpt_neox llama qwen2 t5_encoder vit resnet50 convnext"
-    " convnextv2 swin efficientnet mobilenet_v2 mobilevit regnet segformer dpt wav2vec2 clip_vision xlnet mpnet squeezebert"
-    " mamba"
-).split()
+QUICK = [
+    "mlp",
+    "cnn",
+    "cnn_of_any_size",
+    "mobilenet",
+    "lstm_tagger",
+    "gru_tagger",
+    "recurrent_states",
+    "two_inputs",
+    "tied_weights",
+    "branching",
+    "many_types",
+    "untouched",
+    "writes_in_place",
+    "length_arithmetic",
+    "unet",
+    "super_resolution",
+    "speech",
+    "volume",
+    "transformer_encoder",
+    "transformer_encoder_with_masks",
+]
+FAMILIES = [
+    "arithmetic",
+    "comparison",
+    "activation",
+    "sizes",
+    "creation",
+    "shape",
+    "selection",
+    "indexing",
+    "reduction",
+    "sorting",
+    "convolution",
+    "pooling",
+    "normalization",
+    "linear_algebra",
+    "attention",
+    "recurrent",
+    "resize",
+]
+SLOW = [
+    "bert",
+    "distilbert",
+    "roberta",
+    "albert",
+    "electra",
+    "deberta",
+    "mobilebert",
+    "gpt2",
+    "gpt_neox",
+    "llama",
+    "qwen2",
+    "t5_encoder",
+    "vit",
+    "resnet50",
+    "convnext",
+    "convnextv2",
+    "swin",
+    "efficientnet",
+    "mobilenet_v2",
+    "mobilevit",
+    "regnet",
+    "segformer",
+    "dpt",
+    "wav2vec2",
+    "clip_vision",
+    "xlnet",
+    "mpnet",
+    "squeezebert",
+    "mamba",
+]
 REFUSED = ["unknown_operators", "frozen_length", "training_mode"]
 
 
 def _python(*arguments: str) -> str:
-    process = subprocess.run([sys.executable, "-W", "ignore", *arguments], env=ENVIRONMENT, capture_output=True, text=True)
+    process = subprocess.run(
+        [sys.executable, "-W", "ignore", *arguments], env=ENVIRONMENT, capture_output=True, text=True
+    )
     assert process.returncode == 0, process.stderr[-4000:]
     return process.stdout
 
@@ -123,7 +183,9 @@ def test_a_size_frozen_inside_the_graph_is_refused(quick: Path) -> None:
 
 
 def test_a_module_in_training_mode_is_refused_with_the_layer(quick: Path) -> None:
-    assert "aten.dropout.default used by 1 (Dropout): dropout is on" in (quick / "training_mode" / "error.txt").read_text()
+    assert (
+        "aten.dropout.default used by 1 (Dropout): dropout is on" in (quick / "training_mode" / "error.txt").read_text()
+    )
 
 
 def test_equal_models_give_equal_bytes(quick: Path) -> None:
@@ -134,7 +196,11 @@ def test_equal_models_give_equal_bytes(quick: Path) -> None:
 def test_tied_weights_are_stored_once(quick: Path) -> None:
     raw = (quick / "tied_weights" / "graph" / "weights.safetensors").read_bytes()
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
-    assert sorted(name for name in header if name != "__metadata__") == ["embedding.weight", "twice.bias", "twice.weight"]
+    assert sorted(name for name in header if name != "__metadata__") == [
+        "embedding.weight",
+        "twice.bias",
+        "twice.weight",
+    ]
 
 
 def test_the_signature_keeps_names_types_and_free_sizes(quick: Path) -> None:

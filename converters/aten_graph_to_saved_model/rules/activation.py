@@ -23,7 +23,6 @@ register_unary(
         "sigmoid": tf.sigmoid,
         "silu": tf.nn.silu,
         "special_expit": tf.sigmoid,
-        "softsign": tf.nn.softsign,
     },
     __name__,
 )
@@ -52,14 +51,14 @@ def leaky_relu(context: Any, self: Value, negative_slope: float) -> Value:
     return elementwise(lambda x: tf.nn.leaky_relu(x, negative_slope), self, dtype=context.dtype)
 
 
-@rule("aten.rrelu.default", "aten.rrelu_with_noise.default", lazy=True)
+@rule("aten.rrelu.default", lazy=True)
 def randomized_leaky_relu(context: Any, self: Value, lower: float, upper: float, training: bool, **_: Any) -> Value:
     if training:
         raise ValueError("the model is in training mode")
     return leaky_relu(context, self, (lower + upper) / 2)
 
 
-@rule("aten.prelu.default", "aten._prelu_kernel.default", lazy=True)
+@rule("aten.prelu.default", lazy=True)
 def prelu(context: Any, self: Value, weight: Value) -> Value:
     """`weight` has one slope, or one per channel, the second axis."""
     slopes = weight
@@ -93,16 +92,6 @@ def threshold(context: Any, self: Value, threshold: float, value: float) -> Valu
     return elementwise(lambda x: tf.where(x > threshold, x, tf.constant(value, x.dtype)), self, dtype=context.dtype)
 
 
-@rule("aten.hardshrink.default", lazy=True)
-def hardshrink(context: Any, self: Value, lambd: float) -> Value:
-    return elementwise(lambda x: tf.where(tf.abs(x) > lambd, x, tf.zeros_like(x)), self, dtype=context.dtype)
-
-
-@rule("aten.softshrink.default", lazy=True)
-def softshrink(context: Any, self: Value, lambd: float) -> Value:
-    return elementwise(lambda x: tf.sign(x) * tf.nn.relu(tf.abs(x) - lambd), self, dtype=context.dtype)
-
-
 @rule("aten.glu.default")
 def glu(context: Any, self: Any, dim: int) -> Any:
     first, second = tf.split(self, 2, axis=dim)
@@ -118,7 +107,7 @@ def logit(context: Any, self: Value, eps: float | None) -> Value:
     return elementwise(function, self, dtype=context.dtype)
 
 
-@rule("aten.softmax.int", "aten.special_softmax.int", lazy=True)
+@rule("aten.softmax.int", lazy=True)
 def softmax(context: Any, self: Value, dim: int, dtype: Any) -> Value:
     return _along(tf.nn.softmax, self, dim, context.dtype)
 
@@ -139,7 +128,7 @@ def safe_softmax(context: Any, self: Value, dim: int, dtype: Any) -> Value:
     return _along(function, self, dim, context.dtype)
 
 
-@rule("aten.log_softmax.int", "aten.special_log_softmax.int", lazy=True)
+@rule("aten.log_softmax.int", lazy=True)
 def log_softmax(context: Any, self: Value, dim: int, dtype: Any) -> Value:
     return _along(tf.nn.log_softmax, self, dim, context.dtype)
 
@@ -154,11 +143,6 @@ def _along(function: Any, x: Value, dim: int, dtype: Any) -> Value:
         return Value(function(tf.cast(x.tensor, dtype)[None], axis=0)[0])
     axis = x.order[dim % x.rank]
     return Value(function(tf.cast(x.stored(x.order), dtype), axis=axis), x.order)
-
-
-@rule("aten.softmin.int", lazy=True)
-def softmin(context: Any, self: Value, dim: int, dtype: Any) -> Value:
-    return _along(lambda x, axis: tf.nn.softmax(-x, axis=axis), self, dim, context.dtype)
 
 
 _SQRT_HALF = float(np.sqrt(0.5))

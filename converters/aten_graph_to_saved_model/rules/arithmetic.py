@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,6 @@ register_unary(
         "log1p": tf.math.log1p,
         "log2": lambda x: tf.math.log(x) / np.log(2.0).astype(x.dtype.as_numpy_dtype),
         "neg": tf.negative,
-        "positive": tf.identity,
         "rad2deg": lambda x: x * (180 / np.pi),
         "reciprocal": tf.math.reciprocal,
         "round": _for_floats(tf.round),  # both round halves to even
@@ -138,7 +138,7 @@ def multiply(context: Any, self: Any, other: Any) -> Value:
     return elementwise(_product, self, other, dtype=context.dtype)
 
 
-@rule("aten.div.Tensor", "aten.div.Scalar", "aten.true_divide.Tensor", lazy=True)
+@rule("aten.div.Tensor", "aten.div.Scalar", lazy=True)
 def divide(context: Any, self: Any, other: Any) -> Value:
     return elementwise(tf.divide, self, other, dtype=context.dtype)
 
@@ -156,12 +156,21 @@ def _truncating_divide(a: Any, b: Any) -> Any:
     return tf.truncatediv(a, b) if a.dtype.is_integer else _truncate(a / b)
 
 
+_POWERS: dict[float, Callable[[Any], Any]] = {
+    1: tf.identity,
+    2: tf.square,
+    3: lambda x: x * x * x,
+    0.5: tf.sqrt,
+    -0.5: tf.math.rsqrt,
+    -1: tf.math.reciprocal,
+}
+
+
 @rule("aten.pow.Tensor_Scalar", lazy=True)
 def power(context: Any, self: Value, exponent: Any) -> Value:
     # The general power costs tens of multiplications.
-    special = {1: tf.identity, 2: tf.square, 3: lambda x: x * x * x, 0.5: tf.sqrt, -0.5: tf.math.rsqrt, -1: tf.math.reciprocal}
-    if not tf.is_tensor(exponent) and exponent in special:
-        return elementwise(special[exponent], self, dtype=context.dtype)
+    if not tf.is_tensor(exponent) and exponent in _POWERS:
+        return elementwise(_POWERS[exponent], self, dtype=context.dtype)
     return elementwise(tf.pow, self, exponent, dtype=context.dtype)
 
 
@@ -212,7 +221,9 @@ def round_to_decimals(context: Any, self: Value, decimals: int) -> Value:
 
 
 @rule("aten.nan_to_num.default", lazy=True)
-def replace_not_numbers(context: Any, self: Value, nan: float | None, posinf: float | None, neginf: float | None) -> Value:
+def replace_not_numbers(
+    context: Any, self: Value, nan: float | None, posinf: float | None, neginf: float | None
+) -> Value:
     if context.dtype.is_integer:
         return self
     highest = context.dtype.max if posinf is None else posinf

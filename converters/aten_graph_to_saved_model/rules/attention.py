@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from optimize.converters.aten_graph_to_saved_model import symbolic
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
-from optimize.converters.aten_graph_to_saved_model.values import Value
 
 
 @rule("aten.scaled_dot_product_attention.default")
@@ -59,11 +58,3 @@ def _safe_softmax(scores: Any) -> Any:
     """A query that may look nowhere gets zeros, as in torch, and not NaN."""
     nowhere = tf.equal(tf.reduce_max(scores, -1, keepdims=True), float("-inf"))
     return tf.where(nowhere, tf.zeros_like(scores), tf.nn.softmax(scores))
-
-
-@rule("aten._scaled_dot_product_flash_attention_for_cpu.default")
-def flash_attention(
-    context: Any, query: Any, key: Any, value: Any, dropout_p: float, is_causal: bool, attn_mask: Any, scale: Any
-) -> list[Any]:
-    result = attention(context, query, key, value, attn_mask, dropout_p, is_causal, scale, False)
-    return [Value(result), None]

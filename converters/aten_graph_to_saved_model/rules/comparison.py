@@ -119,8 +119,3 @@ def masked_scatter(context: Any, self: Any, mask: Any, source: Any) -> Any:
     places = tf.where(tf.broadcast_to(mask, tf.shape(self)))
     values = tf.reshape(source, [-1])[: tf.shape(places)[0]]
     return tf.tensor_scatter_nd_update(self, places, values)
-
-
-@rule("aten.equal.default")
-def equal(context: Any, self: Any, other: Any) -> Any:
-    return tf.reduce_all(tf.equal(self, other))

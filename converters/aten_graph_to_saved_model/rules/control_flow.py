@@ -46,17 +46,3 @@ def while_loop(context: Any, operands: list[Any]) -> list[Any]:
     tensors = tuple(_tensors(start))
     free = [tf.TensorShape([None] * t.shape.rank) for t in tensors]
     return list(tf.while_loop(test, step, tensors, shape_invariants=tuple(free)))
-
-
-@rule("higher_order.wrap_with_set_grad_enabled", lazy=True)
-def gradient_block(context: Any, operands: list[Any]) -> list[Any]:
-    _, graph, *values = operands
-    return list(context.run(graph, values))
-
-
-@rule("higher_order.wrap_with_autocast", lazy=True)
-def autocast_block(context: Any, operands: list[Any]) -> list[Any]:
-    _, _, enabled, _, graph, *values = operands
-    if enabled:
-        raise ValueError("the model computes under torch.autocast: convert it at the precision it should have")
-    return list(context.run(graph, values))

@@ -43,7 +43,7 @@ def _with_bias_per_group(x: Any, bias: Value, groups: int) -> Any:
 def convolve_with_named_padding(
     context: Any, input: Value, weight: Value, bias: Value | None, stride: Any, padding: str, dilation: Any, groups: int
 ) -> Value:
-    """"same" pads the odd element at the end, "valid" pads nothing."""
+    """ "same" pads the odd element at the end, "valid" pads nothing."""
     spatial = weight.rank - 2
     if padding == "valid":
         return convolve(context, input, weight, bias, stride, [0] * spatial, dilation, groups)
@@ -126,7 +126,7 @@ def _padded(x: Any, pairs: Any, stride: list[int], dilation: list[int], kernel: 
         return x, "VALID"
     spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     # With stride 1, SAME pads span // 2 before and the rest after.
-    if all(s == 1 for s in stride) and all(pair == (span // 2, span - span // 2) for pair, span in zip(pairs, spans, strict=True)):
+    if all(s == 1 for s in stride) and pairs == [(span // 2, span - span // 2) for span in spans]:
         return x, "SAME"
     return tf.pad(x, [(0, 0), *pairs, (0, 0)]), "VALID"
 
@@ -169,8 +169,8 @@ def _transposed_filters(weight: Value, dilation: list[int], groups: int) -> list
     order = (spatial + 1, spatial, *range(spatial))
     if not isinstance(weight, Weight):
         return [Value(_dilated(part, dilation, tf)).stored(order) for part in tf.split(weight.tensor, groups)]
-    parts = np.split(weight.value, groups)
-    return [_known_filter(weight, f"group{i}", _dilated(part, dilation, np)).stored(order) for i, part in enumerate(parts)]
+    parts = [_dilated(part, dilation, np) for part in np.split(weight.value, groups)]
+    return [_known_filter(weight, f"group{i}", part).stored(order) for i, part in enumerate(parts)]
 
 
 def _known_filter(weight: Weight, name: str, part: Array) -> Value:

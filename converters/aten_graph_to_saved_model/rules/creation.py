@@ -46,21 +46,6 @@ def new_full(context: Any, self: Any, size: list[Any], fill_value: Any, dtype: A
     return _filled(context, size, fill_value)
 
 
-@rule("aten.new_empty_strided.default")
-def new_empty_strided(context: Any, self: Any, size: list[Any], stride: list[Any], dtype: Any) -> Any:
-    return _filled(context, size, 0)
-
-
-@rule("aten.empty_strided.default")
-def empty_strided(context: Any, size: list[Any], stride: list[Any], dtype: Any) -> Any:
-    return _filled(context, size, 0)
-
-
-@rule("aten.empty_permuted.default")
-def empty_permuted(context: Any, size: list[Any], physical_layout: list[int], dtype: Any) -> Any:
-    return _filled(context, size, 0)
-
-
 def _filled_like(context: Any, like: Value, value: Any) -> Value:
     stored = like.stored(like.order)
     return Value(tf.fill(symbolic.shape(symbolic.sizes(stored)), cast(value, context.dtype)), like.order)
@@ -156,32 +141,11 @@ def upper_triangle_indices(context: Any, row: Any, col: Any, offset: int, dtype:
 @rule(
     "aten.alias.default",
     "aten.clone.default",
-    "aten.contiguous.default",
     "aten.detach.default",
-    "aten.lift.default",
-    "aten.lift_fresh.default",
-    "aten.lift_fresh_copy.default",
-    "aten.resolve_conj.default",
-    "aten.resolve_neg.default",
     lazy=True,
 )
 def same(context: Any, self: Value) -> Value:
     return self
-
-
-@rule("aten.alias_copy.default", "aten.detach_copy.default", lazy=True)
-def same_copy(context: Any, self: Value) -> Value:
-    return self
-
-
-@rule("aten.dropout.default", lazy=True)
-def dropout(context: Any, input: Value, p: float, train: bool) -> Value:
-    return _not_training(input, p, train)
-
-
-@rule("aten.feature_dropout.default", "aten.alpha_dropout.default", "aten.feature_alpha_dropout.default", lazy=True)
-def feature_dropout(context: Any, input: Value, p: float, train: bool) -> Value:
-    return _not_training(input, p, train)
 
 
 @rule("aten.native_dropout.default", lazy=True)
@@ -197,12 +161,12 @@ def _not_training(x: Value, p: float, train: bool) -> Value:
 
 
 # The interpreter casts every result to the dtype that torch recorded.
-@rule("aten.to.dtype", "aten.to.dtype_layout", "aten.to.device", "aten._to_copy.default", lazy=True)
+@rule("aten._to_copy.default", lazy=True)
 def to_dtype(context: Any, self: Value, dtype: Any) -> Value:
     return _converted(context, self)
 
 
-@rule("aten.to.other", "aten.type_as.default", lazy=True)
+@rule("aten.type_as.default", lazy=True)
 def to_dtype_of(context: Any, self: Value, other: Value, **_: Any) -> Value:
     return _converted(context, self)
 
@@ -216,10 +180,6 @@ def copy(context: Any, self: Any, src: Any) -> Any:
 def _converted(context: Any, x: Value) -> Value:
     # A float is cut towards zero, a number is true when it is not zero: tf.cast's laws are torch's.
     return Value(tf.cast(x.stored(x.order), context.dtype), x.order) if x.dtype != context.dtype else x
-
-
-for _name in ("float", "double", "half", "bool", "int", "long"):
-    rule(f"aten.{_name}.default", lazy=True)(lambda context, self: _converted(context, self))
 
 
 @rule("aten.view.dtype")

@@ -104,7 +104,8 @@ def index_copy(context: Any, self: Any, dim: int, index: Any, source: Any) -> An
 @rule("aten.index_fill.int_Scalar", "aten.index_fill.int_Tensor")
 def index_fill(context: Any, self: Any, dim: int, index: Any, value: Any) -> Any:
     axis = dim % self.shape.rank
-    chosen = tf.reduce_any(tf.range(symbolic.sizes(self)[axis])[:, None] == tf.cast(tf.reshape(index, [-1]), tf.int32), 1)
+    positions = tf.range(symbolic.sizes(self)[axis])[:, None]
+    chosen = tf.reduce_any(positions == tf.cast(tf.reshape(index, [-1]), tf.int32), 1)
     chosen = tf.reshape(chosen, [-1 if a == axis else 1 for a in range(self.shape.rank)])
     return tf.where(chosen, cast(value, self.dtype), self)
 
@@ -119,7 +120,7 @@ def _by_rows(function: Any, x: Any, dim: int, index: Any, source: Any) -> Any:
 
 @rule("aten.index.Tensor")
 def index(context: Any, self: Any, indices: list[Any]) -> Any:
-    """NumPy's advanced indexing: None keeps an axis whole, a boolean tensor stands for the positions where it is true."""
+    """NumPy's advanced indexing: None keeps an axis whole, a boolean tensor stands for where it is true."""
     x, indices = _without_booleans(self, indices)
     axes = [axis for axis, chosen in enumerate(indices) if chosen is not None]
     chosen = [_from_the_front(indices[axis], symbolic.sizes(x)[axis]) for axis in axes]

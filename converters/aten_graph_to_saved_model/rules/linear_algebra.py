@@ -15,7 +15,9 @@ from optimize.converters.aten_graph_to_saved_model.values import Value, plain
 @rule("aten.linear.default", lazy=True)
 def linear(context: Any, input: Value, weight: Value, bias: Value | None) -> Any:
     """input (…, in), weight (out, in)."""
-    return _times_matrix(input.tensor, weight.permuted([1, 0]), bias) if weight.rank == 2 else _with_vector(input, weight, bias)
+    if weight.rank == 1:
+        return _with_vector(input, weight, bias)
+    return _times_matrix(input.tensor, weight.permuted([1, 0]), bias)
 
 
 def _with_vector(x: Value, weight: Value, bias: Value | None) -> Any:
@@ -35,8 +37,10 @@ def _times_matrix(x: Any, weight: Value, bias: Value | None) -> Any:
 
 @rule("aten.matmul.default", lazy=True)
 def matmul(context: Any, self: Value, other: Value) -> Any:
+    if self.rank == other.rank == 1:
+        return tf.reduce_sum(self.tensor * other.tensor)
     if other.rank == 1:
-        return tf.reduce_sum(self.tensor * other.tensor, -1) if self.rank == 1 else tf.linalg.matvec(self.tensor, other.tensor)
+        return tf.linalg.matvec(self.tensor, other.tensor)
     if self.rank == 1:
         return tf.squeeze(_product(Value(self.tensor[None]), other), [-2])
     return _times_matrix(self.tensor, other, None) if other.rank == 2 else _product(self, other)
@@ -90,7 +94,7 @@ def vector_dot(context: Any, **operands: Any) -> Any:
     return tf.reduce_sum(x * y, operands.get("dim", -1))
 
 
-@rule("aten.outer.default", "aten.ger.default")
+@rule("aten.outer.default")
 def outer(context: Any, self: Any, vec2: Any) -> Any:
     return self[:, None] * vec2[None, :]
 
@@ -140,13 +144,13 @@ def cross(context: Any, self: Any, other: Any, dim: int) -> Any:
     return tf.stack(parts, axis=dim)
 
 
-@rule("aten.linalg_inv.default", "aten.inverse.default")
+@rule("aten.linalg_inv.default")
 def inverse(context: Any, **operands: Any) -> Any:
     (matrix,) = operands.values()
     return tf.linalg.inv(matrix)
 
 
-@rule("aten.det.default", "aten.linalg_det.default")
+@rule("aten.linalg_det.default")
 def determinant(context: Any, **operands: Any) -> Any:
     (matrix,) = operands.values()
     return tf.linalg.det(matrix)

@@ -27,24 +27,6 @@ def batch_norm_inference(
     return [_batch_norm(context, input, weight, bias, running_mean, running_var, eps), None, None]
 
 
-@rule("aten.batch_norm.default", lazy=True)
-def batch_norm(
-    context: Any,
-    input: Value,
-    weight: Value | None,
-    bias: Value | None,
-    running_mean: Value | None,
-    running_var: Value | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-    cudnn_enabled: bool,
-) -> Value:
-    if training or running_mean is None or running_var is None:
-        raise ValueError("it takes its statistics from the batch: the model is in training mode or keeps none")
-    return _batch_norm(context, input, weight, bias, running_mean, running_var, eps)
-
-
 def _batch_norm(context: Any, x: Value, weight: Any, bias: Any, mean: Value, variance: Value, eps: float) -> Value:
     """x·scale + offset, both computed now where the statistics are weights."""
     parameters = [p for p in (mean, variance, weight, bias) if p is not None]
@@ -73,6 +55,22 @@ def _scaled(x: Value, scale: Value, offset: Value, dtype: Any) -> Value:
     axes = [0, x.rank - 1, *range(1, x.rank - 1)] if x.rank > 1 else [0]
     scale, offset = (p.padded(x.rank).permuted(axes) for p in (scale, offset))
     return elementwise(lambda x, a, b: x * a + b, x, scale, offset, dtype=dtype)
+
+
+@rule("aten._native_batch_norm_legit.no_stats", lazy=True)
+def batch_norm_of_batch(
+    context: Any, input: Value, weight: Value | None, bias: Value | None, training: bool, momentum: float, eps: float
+) -> list[Any]:
+    """A batch norm that keeps no statistics takes the batch's, in eval mode too."""
+    x = input.stored(input.order)
+    result = _standardized(_wide(x), [input.order[a] for a in range(input.rank) if a != 1], eps)[0]
+    return [_affine_by_channel(context, Value(tf.cast(result, context.dtype), input.order), weight, bias), None, None]
+
+
+def _affine_by_channel(context: Any, x: Value, weight: Value | None, bias: Value | None) -> Value:
+    one = Value(tf.ones([1], context.dtype)) if weight is None else weight
+    none = Value(tf.zeros([1], context.dtype)) if bias is None else bias
+    return _scaled(x, one, none, context.dtype)
 
 
 @rule("aten.layer_norm.default")
@@ -124,7 +122,13 @@ def rms_norm(context: Any, input: Any, normalized_shape: list[int], weight: Any,
 
 @rule("aten.group_norm.default", lazy=True)
 def group_norm(
-    context: Any, input: Value, num_groups: int, weight: Value | None, bias: Value | None, eps: float, cudnn_enabled: bool
+    context: Any,
+    input: Value,
+    num_groups: int,
+    weight: Value | None,
+    bias: Value | None,
+    eps: float,
+    cudnn_enabled: bool,
 ) -> Value:
     return _group_norm(context, input, num_groups, weight, bias, eps)
 
@@ -146,9 +150,7 @@ def _group_norm(context: Any, x: Value, groups: int, weight: Any, bias: Any, eps
     split = symbolic.reshape(_wide(data), [*sizes[:axis], groups, sizes[axis] // groups, *sizes[axis + 1 :]])
     reduced = [a for a in range(1, x.rank + 1) if a != axis]
     result = symbolic.reshape(_standardized(split, reduced, eps)[0], sizes)
-    one = Value(tf.ones([1], context.dtype)) if weight is None else weight
-    none = Value(tf.zeros([1], context.dtype)) if bias is None else bias
-    return _scaled(Value(tf.cast(result, context.dtype), order), one, none, context.dtype)
+    return _affine_by_channel(context, Value(tf.cast(result, context.dtype), order), weight, bias)
 
 
 @rule("aten.instance_norm.default", lazy=True)
@@ -168,6 +170,4 @@ def instance_norm(
         return _batch_norm(context, input, weight, bias, running_mean, running_var, eps)
     x = input.stored(input.order)
     result = _standardized(_wide(x), [input.order[a] for a in range(2, input.rank)], eps)[0]
-    one = Value(tf.ones([1], context.dtype)) if weight is None else weight
-    none = Value(tf.zeros([1], context.dtype)) if bias is None else bias
-    return _scaled(Value(tf.cast(result, context.dtype), input.order), one, none, context.dtype)
+    return _affine_by_channel(context, Value(tf.cast(result, context.dtype), input.order), weight, bias)

@@ -49,7 +49,7 @@ def _lowest(dtype: Any) -> Any:
     return tf.constant(dtype.min if dtype.is_integer else float("-inf"), dtype)
 
 
-@rule(*(f"aten.max_pool{n}d.default" for n in (1, 2, 3)), lazy=True)
+@rule("aten.max_pool2d.default", "aten.max_pool3d.default", lazy=True)
 def max_pool(
     context: Any, self: Value, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Value:
@@ -67,7 +67,7 @@ def max_pool(
     return _finished(dense[(slice(None), *steps, slice(None))], self)
 
 
-@rule(*(f"aten.max_pool{n}d_with_indices.default" for n in (1, 2, 3)), lazy=True)
+@rule("aten.max_pool2d_with_indices.default", "aten.max_pool3d_with_indices.default", lazy=True)
 def max_pool_with_indices(
     context: Any, self: Value, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> list[Any]:
@@ -131,8 +131,6 @@ def average_pool(
 
 @rule(
     *(f"aten.adaptive_avg_pool{n}d.default" for n in (1, 2, 3)),
-    "aten._adaptive_avg_pool2d.default",
-    "aten._adaptive_avg_pool3d.default",
     lazy=True,
 )
 def adaptive_average_pool(context: Any, self: Value, output_size: list[Any]) -> Value:

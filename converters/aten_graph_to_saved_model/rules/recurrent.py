@@ -125,9 +125,7 @@ def _run(
     if train and dropout > 0:
         raise ValueError("dropout is on: the model is in training mode")
     time_first = x.permuted([1, 0, 2]) if batch_first else x
-    output, finals = _layers(
-        time_first.tensor, [s.tensor for s in states], params, biases, layers, both_ways, make
-    )
+    output, finals = _layers(time_first.tensor, [s.tensor for s in states], params, biases, layers, both_ways, make)
     return [Value(output).permuted([1, 0, 2]) if batch_first else output, *finals]
 
 

@@ -143,10 +143,6 @@ def deviation_and_mean(context: Any, self: Value, dim: Any, correction: Any, kee
 
 
 def _register_spread(name: str, of: Callable[[int], Any]) -> None:
-    @rule(f"aten.{name}.default", lazy=True)
-    def over_all(context: Any, self: Value, unbiased: bool) -> Value:
-        return reduced(of(int(unbiased)), self, None, False)
-
     @rule(f"aten.{name}.dim", lazy=True)
     def over_some(context: Any, self: Value, dim: Any, unbiased: bool, keepdim: bool) -> Value:
         return reduced(of(int(unbiased)), self, dim, keepdim)
@@ -195,7 +191,7 @@ def count_nonzero(context: Any, self: Value, dim: Any) -> Value:
     return reduced(function, self, dim, False)
 
 
-@rule("aten.logsumexp.default", "aten.special_logsumexp.default", lazy=True)
+@rule("aten.logsumexp.default", lazy=True)
 def log_sum_exp(context: Any, self: Value, dim: Any, keepdim: bool) -> Value:
     return reduced(tf.reduce_logsumexp, self, dim, keepdim, context.dtype)
 
@@ -215,7 +211,7 @@ def norm_of_all(context: Any, self: Value, p: Any) -> Value:
     return reduced(_norm(p), self, None, False, context.dtype)
 
 
-@rule("aten.frobenius_norm.dim", "aten.linalg_norm.default", "aten.linalg_matrix_norm.default", lazy=True)
+@rule("aten.frobenius_norm.dim", "aten.linalg_norm.default", lazy=True)
 def euclidean_norm(context: Any, self: Value, dim: Any, keepdim: bool, ord: Any = None, dtype: Any = None) -> Value:
     if ord not in (None, 2, "fro") or (ord == 2 and len(dim or range(self.rank)) != 1):
         raise ValueError(f"the matrix norm of order {ord} has no rule")

@@ -43,7 +43,9 @@ def _exact(old: Any, new: Any, scale: float | None) -> bool:
     """Whether the scale given is the ratio of the sizes, which is all that TensorFlow's kernels know."""
     if scale is None:
         return True
-    return symbolic.is_known(old, new) and abs(old * scale - new) < 1e-6 or (not isinstance(old, int) and float(scale).is_integer())
+    if symbolic.is_known(old, new):
+        return bool(abs(old * scale - new) < 1e-6)
+    return float(scale).is_integer()
 
 
 def _centres(new: Any, old: Any, step: Any, align_corners: bool) -> Any:
@@ -96,7 +98,8 @@ def _by_matrices(x: Value, sizes: list[Any], scales: list[Any], align_corners: b
 
 def _linear(x: Value, output_size: Any, scales: Any, align_corners: bool) -> Value:
     sizes, scales = _target(x, output_size, scales)
-    exact = all(_exact(x.size(axis), new, scale) for axis, (new, scale) in enumerate(zip(sizes, scales, strict=True), 2))
+    old = [x.size(axis) for axis in range(2, x.rank)]
+    exact = all(_exact(*each) for each in zip(old, sizes, scales, strict=True))
     if x.rank == 4 and x.dtype == tf.float32 and exact:
         data = tf.raw_ops.ResizeBilinear(
             images=x.stored(channels_last(4)),
@@ -141,37 +144,7 @@ def cubic(context: Any, input: Value, output_size: Any, align_corners: bool, sca
     return _by_matrices(input, sizes, scales, align_corners, _cubic_matrix)
 
 
-@rule("aten.upsample_nearest2d.default", "aten._upsample_nearest_exact2d.default", lazy=True)
-def nearest_2d(context: Any, self: Value, output_size: Any, scales_h: Any, scales_w: Any) -> Value:
-    return _nearest(self, output_size, [scales_h, scales_w], False)
-
-
-@rule("aten.upsample_nearest1d.default", lazy=True)
-def nearest_1d(context: Any, self: Value, output_size: Any, scales: Any) -> Value:
-    return _nearest(self, output_size, [scales], False)
-
-
-@rule("aten.upsample_nearest3d.default", lazy=True)
-def nearest_3d(context: Any, self: Value, output_size: Any, scales_d: Any, scales_h: Any, scales_w: Any) -> Value:
-    return _nearest(self, output_size, [scales_d, scales_h, scales_w], False)
-
-
-@rule("aten.upsample_linear1d.default", lazy=True)
-def linear_1d(context: Any, self: Value, output_size: Any, align_corners: bool, scales: Any) -> Value:
-    return _linear(self, output_size, [scales], align_corners)
-
-
-@rule("aten.upsample_bilinear2d.default", lazy=True)
-def linear_2d(context: Any, self: Value, output_size: Any, align_corners: bool, scales_h: Any, scales_w: Any) -> Value:
-    return _linear(self, output_size, [scales_h, scales_w], align_corners)
-
-
-@rule("aten.upsample_bicubic2d.default", lazy=True)
-def cubic_2d(context: Any, self: Value, output_size: Any, align_corners: bool, scales_h: Any, scales_w: Any) -> Value:
-    return _by_matrices(self, output_size, [scales_h, scales_w], align_corners, _cubic_matrix)
-
-
-@rule("aten.grid_sampler.default", "aten.grid_sampler_2d.default")
+@rule("aten.grid_sampler.default")
 def grid_sample(
     context: Any, input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Any:
@@ -198,8 +171,6 @@ def _corner(image: Any, x: Any, y: Any, dx: int, dy: int) -> Any:
     column, row = tf.floor(x) + dx, tf.floor(y) + dy
     share = (1 - tf.abs(x - column)) * (1 - tf.abs(y - row))
     inside = (column >= 0) & (column < tf.cast(width, x.dtype)) & (row >= 0) & (row < tf.cast(height, x.dtype))
-    places = [
-        tf.clip_by_value(tf.cast(p, tf.int32), 0, size - 1) for p, size in ((row, height), (column, width))
-    ]
+    places = [tf.clip_by_value(tf.cast(p, tf.int32), 0, size - 1) for p, size in ((row, height), (column, width))]
     pixels = tf.gather_nd(image, tf.stack(places, -1), batch_dims=1)
     return pixels * tf.where(inside, share, tf.zeros_like(share))[..., None]

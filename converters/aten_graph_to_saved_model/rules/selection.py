@@ -18,7 +18,7 @@ def _cut(x: Value, dim: int, part: slice) -> Value:
     return Value(x.stored(x.order)[tuple(cuts)], x.order)
 
 
-@rule("aten.slice.Tensor", "aten.slice_copy.Tensor", lazy=True)
+@rule("aten.slice.Tensor", lazy=True)
 def slice_axis(context: Any, self: Value, dim: int, start: Any, end: Any, step: Any) -> Value:
     start, end = (None if isinstance(start, int) and start == 0 else start), symbolic.bound(end)
     if start is None and end is None and isinstance(step, int) and step == 1:
@@ -26,59 +26,29 @@ def slice_axis(context: Any, self: Value, dim: int, start: Any, end: Any, step: 
     return _cut(self, dim, slice(start, end, step))
 
 
-@rule("aten.narrow.default", lazy=True)
-def narrow(context: Any, self: Value, dim: int, start: Any, length: Any) -> Value:
-    return _cut(self, dim, slice(start, start + length))
-
-
-@rule("aten.select.int", "aten.select_copy.int")
+@rule("aten.select.int")
 def select(context: Any, self: Any, dim: int, index: Any) -> Any:
     return self[(slice(None),) * (dim % self.shape.rank) + (index,)]
 
 
-@rule("aten.unbind.int", "aten.unbind_copy.int")
+@rule("aten.unbind.int")
 def unbind(context: Any, self: Any, dim: int) -> list[Any]:
     return tf.unstack(self, axis=dim)
 
 
-@rule("aten.split.Tensor", "aten.split_copy.Tensor", lazy=True)
+@rule("aten.split.Tensor", lazy=True)
 def split(context: Any, self: Value, split_size: Any, dim: int) -> list[Value]:
     pieces = len(context.types)
     return [_cut(self, dim, slice(i * split_size, (i + 1) * split_size)) for i in range(pieces)]
 
 
-@rule("aten.split.sizes", lazy=True)
-def split_sizes(context: Any, self: Value, split_size: list[Any], dim: int) -> list[Value]:
-    return split_with_sizes(context, self, split_size, dim)
-
-
-@rule("aten.split_with_sizes.default", "aten.split_with_sizes_copy.default", lazy=True)
+@rule("aten.split_with_sizes.default", lazy=True)
 def split_with_sizes(context: Any, self: Value, split_sizes: list[Any], dim: int) -> list[Value]:
     parts, start = [], 0
     for size in split_sizes:
         parts.append(_cut(self, dim, slice(start, start + size)))
         start = start + size
     return parts
-
-
-@rule("aten.chunk.default", lazy=True)
-def chunk(context: Any, self: Value, chunks: int, dim: int) -> list[Value]:
-    return split(context, self, symbolic.ceil_div(self.size(dim % self.rank), chunks), dim)
-
-
-@rule("aten.tensor_split.sections", lazy=True)
-def tensor_split(context: Any, self: Value, sections: int, dim: int) -> list[Value]:
-    """The first `size mod sections` parts are one longer."""
-    size = self.size(dim % self.rank)
-    longer = size % sections
-    bounds = [i * (size // sections) + symbolic.minimum(i, longer) for i in range(sections + 1)]
-    return [_cut(self, dim, slice(a, b)) for a, b in zip(bounds, bounds[1:], strict=False)]
-
-
-@rule("aten.tensor_split.indices", lazy=True)
-def tensor_split_at(context: Any, self: Value, indices: list[Any], dim: int) -> list[Value]:
-    bounds = [0, *indices, None]
-    return [_cut(self, dim, slice(a, b)) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
 @rule("aten.cat.default", "aten.concat.default", "aten.concatenate.default", lazy=True)

@@ -8,22 +8,13 @@ from typing import Any
 import tensorflow as tf
 
 from optimize.converters.aten_graph_to_saved_model import symbolic
+from optimize.converters.aten_graph_to_saved_model.rules.elementwise import cast
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
 from optimize.converters.aten_graph_to_saved_model.values import Value
 
 
-@rule("aten.view.default", "aten._unsafe_view.default", "aten.view_copy.default")
+@rule("aten.view.default", "aten._unsafe_view.default")
 def view(context: Any, self: Any, size: list[Any]) -> Any:
-    return symbolic.reshape(self, _known(context, size))
-
-
-@rule("aten.reshape.default")
-def reshape(context: Any, self: Any, shape: list[Any]) -> Any:
-    return symbolic.reshape(self, _known(context, shape))
-
-
-@rule("aten._reshape_copy.default")
-def reshape_copy(context: Any, self: Any, size: list[Any]) -> Any:
     return symbolic.reshape(self, _known(context, size))
 
 
@@ -32,32 +23,12 @@ def _known(context: Any, sizes: list[Any]) -> list[Any]:
     return [size if known is None else known for size, known in zip(sizes, context.shape, strict=True)]
 
 
-@rule("aten.view_as.default", "aten.reshape_as.default")
-def view_as(context: Any, self: Any, other: Any) -> Any:
-    return tf.reshape(self, tf.shape(other))
-
-
-@rule("aten.flatten.using_ints")
-def flatten(context: Any, self: Any, start_dim: int, end_dim: int) -> Any:
-    sizes, rank = symbolic.sizes(self), self.shape.rank
-    if rank == 0:
-        return tf.reshape(self, [1])
-    start, end = start_dim % rank, end_dim % rank
-    return symbolic.reshape(self, [*sizes[:start], symbolic.product(sizes[start : end + 1]), *sizes[end + 1 :]])
-
-
-@rule("aten.unflatten.int")
-def unflatten(context: Any, self: Any, dim: int, sizes: list[Any]) -> Any:
-    old, axis = symbolic.sizes(self), dim % self.shape.rank
-    return symbolic.reshape(self, [*old[:axis], *sizes, *old[axis + 1 :]])
-
-
-@rule("aten.permute.default", "aten.permute_copy.default", lazy=True)
+@rule("aten.permute.default", lazy=True)
 def permute(context: Any, self: Value, dims: list[int]) -> Value:
     return self.permuted([dim % self.rank for dim in dims])
 
 
-@rule("aten.transpose.int", "aten.swapaxes.default", "aten.swapdims.default", "aten.transpose_copy.int", lazy=True)
+@rule("aten.transpose.int", lazy=True)
 def transpose(context: Any, self: Value, dim0: int, dim1: int) -> Value:
     axes = list(range(self.rank))
     if axes:
@@ -65,26 +36,9 @@ def transpose(context: Any, self: Value, dim0: int, dim1: int) -> Value:
     return self.permuted(axes)
 
 
-@rule("aten.t.default", "aten.numpy_T.default", "aten.t_copy.default", lazy=True)
+@rule("aten.t.default", lazy=True)
 def transpose_matrix(context: Any, self: Value) -> Value:
     return self.permuted(range(self.rank)[::-1])
-
-
-@rule("aten.mT.default", "aten.adjoint.default", lazy=True)
-def transpose_last_two(context: Any, self: Value) -> Value:
-    return transpose(context, self, -2, -1)
-
-
-@rule("aten.movedim.intlist", lazy=True)
-def move_axes(context: Any, self: Value, source: list[int], destination: list[int]) -> Value:
-    moved = {d % self.rank: s % self.rank for s, d in zip(source, destination, strict=True)}
-    rest = iter([axis for axis in range(self.rank) if axis not in moved.values()])
-    return self.permuted([moved[axis] if axis in moved else next(rest) for axis in range(self.rank)])
-
-
-@rule("aten.movedim.int", lazy=True)
-def move_axis(context: Any, self: Value, source: int, destination: int) -> Value:
-    return move_axes(context, self, [source], [destination])
 
 
 @rule("aten.squeeze.default")
@@ -97,19 +51,19 @@ def squeeze(context: Any, self: Any, dim: int) -> Any:
     return squeeze_some(context, self, [dim])
 
 
-@rule("aten.squeeze.dims", "aten.squeeze_copy.dims")
+@rule("aten.squeeze.dims")
 def squeeze_some(context: Any, self: Any, dim: list[int]) -> Any:
     rank = self.shape.rank
     axes = [axis % rank for axis in dim if self.shape[axis] == 1] if rank else []
     return tf.squeeze(self, axes) if axes else self
 
 
-@rule("aten.unsqueeze.default", "aten.unsqueeze_copy.default")
+@rule("aten.unsqueeze.default")
 def unsqueeze(context: Any, self: Any, dim: int) -> Any:
     return tf.expand_dims(self, dim)
 
 
-@rule("aten.expand.default", "aten.expand_copy.default")
+@rule("aten.expand.default")
 def expand(context: Any, self: Any, size: list[Any], **_: Any) -> Any:
     missing = len(size) - self.shape.rank
     own = [None] * missing + symbolic.sizes(self)
@@ -121,16 +75,6 @@ def _broadcast(x: Any, sizes: Sequence[Any]) -> Any:
     if symbolic.is_known(*sizes) and x.shape.as_list() == list(sizes):
         return x
     return tf.broadcast_to(x, symbolic.shape(sizes))
-
-
-@rule("aten.broadcast_to.default")
-def broadcast_to(context: Any, self: Any, size: list[Any]) -> Any:
-    return expand(context, self, size)
-
-
-@rule("aten.expand_as.default")
-def expand_as(context: Any, self: Any, other: Any) -> Any:
-    return _broadcast(self, symbolic.sizes(other))
 
 
 @rule("aten.broadcast_tensors.default")
@@ -194,11 +138,6 @@ def meshgrid_indexing(context: Any, tensors: list[Any], indexing: str) -> list[A
     return list(tf.meshgrid(*(tf.reshape(tensor, [-1]) for tensor in tensors), indexing=indexing))
 
 
-@rule("aten.meshgrid.default")
-def meshgrid(context: Any, tensors: list[Any]) -> list[Any]:
-    return meshgrid_indexing(context, tensors, "ij")
-
-
 @rule("aten.pixel_shuffle.default")
 def pixel_shuffle(context: Any, self: Any, upscale_factor: int) -> Any:
     """(…, C·r², H, W) → (…, C, H·r, W·r), channel c·r² + i·r + j going to (c, h·r + i, w·r + j)."""
@@ -216,7 +155,7 @@ def pixel_unshuffle(context: Any, self: Any, downscale_factor: int) -> Any:
     return symbolic.reshape(tf.transpose(split, (0, 1, 3, 5, 2, 4)), [*lead, c * r * r, h // r, w // r])
 
 
-@rule("aten.channel_shuffle.default", "aten.native_channel_shuffle.default")
+@rule("aten.channel_shuffle.default")
 def channel_shuffle(context: Any, self: Any, groups: int) -> Any:
     n, c, *spatial = symbolic.sizes(self)
     split = symbolic.reshape(self, [n, groups, c // groups, symbolic.product(spatial)])
@@ -230,9 +169,7 @@ def constant_pad(context: Any, self: Value, pad: list[Any], value: Any) -> Value
     if any(isinstance(amount, int) and amount < 0 for amount in pad):
         x = _cropped(x, self.order, before, after)
         before, after = ([symbolic.maximum(amount, 0) for amount in side] for side in (before, after))
-    if value == int(value) == 0:
-        return Value(tf.pad(x, _stored_pairs(before, after, self.order)), self.order)
-    return Value(tf.pad(x, _stored_pairs(before, after, self.order), constant_values=tf.cast(value, x.dtype)), self.order)
+    return Value(tf.pad(x, _stored_pairs(before, after, self.order), constant_values=cast(value, x.dtype)), self.order)
 
 
 def _pairs(pad: list[Any], rank: int) -> tuple[list[Any], list[Any]]:
@@ -291,20 +228,9 @@ _register_pad("reflect", *(f"aten.reflection_pad{n}d.default" for n in (1, 2, 3)
 _register_pad("replicate", *(f"aten.replication_pad{n}d.default" for n in (1, 2, 3)))
 
 
-@rule("aten._pad_circular.default", lazy=True)
-def circular_pad(context: Any, self: Value, pad: list[Any]) -> Value:
-    return _circular(self, pad)
-
-
 @rule("aten.pad.default", lazy=True)
 def pad(context: Any, self: Value, pad: list[Any], mode: str, value: float | None) -> Value:
     return constant_pad(context, self, pad, value or 0) if mode == "constant" else _PADS[mode](self, pad)
-
-
-@rule("aten._pad_enum.default", lazy=True)
-def pad_by_number(context: Any, self: Value, pad: list[Any], mode: int, value: float | None) -> Value:
-    kinds = ("constant", "reflect", "replicate", "circular")
-    return constant_pad(context, self, pad, value or 0) if mode == 0 else _PADS[kinds[mode]](self, pad)
 
 
 @rule("aten.unfold.default")
@@ -318,7 +244,7 @@ def sliding_windows(context: Any, self: Any, dimension: int, size: Any, step: An
     return tf.transpose(windows, [*(a for a in range(rank) if a != axis + 1), axis + 1])
 
 
-@rule("aten.diagonal.default", "aten.diagonal_copy.default")
+@rule("aten.diagonal.default")
 def diagonal(context: Any, self: Any, offset: int, dim1: int, dim2: int) -> Any:
     rank = self.shape.rank
     pair = (dim1 % rank, dim2 % rank)

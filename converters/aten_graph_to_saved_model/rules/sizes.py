@@ -9,7 +9,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from optimize.converters.aten_graph_to_saved_model import symbolic
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
 from optimize.converters.aten_graph_to_saved_model.values import Value
 
@@ -17,11 +16,6 @@ from optimize.converters.aten_graph_to_saved_model.values import Value
 @rule("aten.sym_size.int", lazy=True)
 def size(context: Any, self: Value, dim: int) -> Any:
     return self.size(dim)
-
-
-@rule("aten.sym_numel.default", lazy=True)
-def element_count(context: Any, self: Value) -> Any:
-    return symbolic.product([self.size(axis) for axis in range(self.rank)])
 
 
 @rule("sym.getitem")
@@ -43,7 +37,6 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "truediv": (operator.truediv, lambda a, b: tf.divide(tf.cast(a, tf.float64), tf.cast(b, tf.float64))),
     "mod": (operator.mod, tf.math.floormod),
     "pow": (operator.pow, tf.pow),
-    "pow_by_natural": (operator.pow, tf.pow),
     "neg": (operator.neg, tf.negative),
     "eq": (operator.eq, tf.equal),
     "ne": (operator.ne, tf.not_equal),
@@ -54,11 +47,9 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "and_": (operator.and_, tf.logical_and),
     "or_": (operator.or_, tf.logical_or),
     "sym_not": (operator.not_, tf.logical_not),
-    "not_": (operator.not_, tf.logical_not),
     "sym_max": (max, tf.maximum),
     "sym_min": (min, tf.minimum),
     "sym_float": (float, lambda x: tf.cast(x, tf.float64)),
-    "sym_int": (int, lambda x: tf.cast(x, tf.int32)),
     "trunc": (math.trunc, lambda x: tf.cast(x, tf.int32)),
     "ceil": (math.ceil, lambda x: tf.cast(tf.math.ceil(x), tf.int32)),
     "floor": (math.floor, lambda x: tf.cast(tf.math.floor(x), tf.int32)),
@@ -67,9 +58,6 @@ _ARITHMETIC: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "sym_ite": (lambda c, a, b: a if c else b, tf.where),
     "sym_sum": (sum, lambda values: tf.add_n([tf.cast(v, tf.int32) for v in values])),
     "_sym_sqrt": (math.sqrt, _floats(tf.sqrt)),
-    "sqrt": (math.sqrt, _floats(tf.sqrt)),
-    "log": (math.log, _floats(tf.math.log)),
-    "_sym_log2": (math.log2, lambda x: tf.math.log(tf.cast(x, tf.float64)) / math.log(2)),
 }
 
 
@@ -88,34 +76,29 @@ def _register_arithmetic(name: str, of_numbers: Callable[..., Any], of_tensors: 
 def _one_kind(operands: list[Any]) -> list[Any]:
     """A size beside a fraction becomes one, in double precision as Python's: ⌊size · factor⌋ must come out the same."""
     if any(isinstance(o, float) or (tf.is_tensor(o) and o.dtype.is_floating) for o in operands):
-        return [o if o is None or (tf.is_tensor(o) and o.dtype == tf.bool) else tf.cast(o, tf.float64) for o in operands]
+        return [_fraction(operand) for operand in operands]
     return operands
+
+
+def _fraction(operand: Any) -> Any:
+    truth = tf.is_tensor(operand) and operand.dtype == tf.bool
+    return operand if operand is None or truth else tf.cast(operand, tf.float64)
 
 
 for _name, (_of_numbers, _of_tensors) in _ARITHMETIC.items():
     _register_arithmetic(_name, _of_numbers, _of_tensors)
 
 
-@rule("aten.item.default", "aten._local_scalar_dense.default")
+@rule("aten.item.default")
 def item(context: Any, self: Any) -> Any:
     number = tf.reshape(self, [])
     # Sizes are int32 everywhere here.
     return tf.cast(number, tf.int32) if number.dtype.is_integer else number
 
 
-@rule("aten.is_nonzero.default")
-def is_nonzero(context: Any, self: Any) -> Any:
-    return tf.cast(tf.reshape(self, []), tf.bool)
-
-
 @rule(
     "aten._assert_scalar.default",
-    "aten._assert_async.msg",
     "aten._assert_tensor_metadata.default",
-    "aten.sym_constrain_range.default",
-    "aten.sym_constrain_range_for_size.default",
-    "sym._check",
-    "sym._check_is_size",
 )
 def assertion(context: Any, **_: Any) -> None:
     """torch.export's own notes on what it assumed; they compute nothing."""

@@ -57,7 +57,7 @@ def _sorted(x: Any, dim: int, descending: bool) -> list[Any]:
     return [tf.transpose(values, back), tf.transpose(positions, back)]
 
 
-@rule("aten.median.dim", "aten.nanmedian.dim")
+@rule("aten.median.dim")
 def median_along(context: Any, self: Any, dim: int, keepdim: bool) -> list[Any]:
     """The lower of the two in the middle."""
     middle = (tf.shape(self)[dim] - 1) // 2
