@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from optimize.bundles import launcher
 from optimize.bundles.toolkits import Toolkit
@@ -33,6 +33,9 @@ DEAD = (
 )
 """What the logs say when a model does not load. `/ping` stays healthy then, and requests hang or are refused."""
 POLL_S = 0.05
+FAILURES = 20
+"""Answers of 500, one second together, after which there is no hope: multi-model-server starts without its model."""
+WAIT_S = 300.0
 ANSWER_S = 60.0
 """SageMaker gives a container 60 s to answer."""
 
@@ -97,12 +100,18 @@ def serve(toolkit: Toolkit, base: Path) -> Iterator[Server]:
 
     The toolkits look for their server among all processes and give up where they find two, so there is one at a time.
     """
-    with FileLock(Path(tempfile.gettempdir()) / f"optimize-{toolkit.name}.lock"):
+    lock = FileLock(Path(tempfile.gettempdir()) / f"optimize-{toolkit.name}.lock", timeout=WAIT_S)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ToolError(f"another bundle is being served by {toolkit.title}; end it, and try again") from None
+    with lock:
         server = _start(toolkit, base)
         try:
             yield server
         finally:
             _stop(server.process)
+            lock.release()
 
 
 def _start(toolkit: Toolkit, base: Path) -> Server:
@@ -174,17 +183,18 @@ def free_ports(count: int) -> list[int]:
 def wait_for_answer(server: Server, body: bytes, headers: dict[str, str], limit_s: float) -> Answer:
     """The first answer that is a 200. Raises ToolError with what the log says where there will be none."""
     deadline = time.monotonic() + limit_s
-    last = "nothing listens"
-    while time.monotonic() < deadline:
+    last, failures = "nothing listens", 0
+    while time.monotonic() < deadline and failures < FAILURES:
         try:
             answer = server.post(body, headers, timeout_s=5)
             if answer.status == 200:
                 return answer
             last = f"HTTP {answer.status}: {answer.body[:300].decode(errors='replace')}"
+            failures += answer.status == 500
         except (OSError, http.client.HTTPException) as error:
             last = str(error) or type(error).__name__
         complaint = server.complaint()
         if complaint:
             raise ToolError(complaint)
         time.sleep(POLL_S)
-    raise ToolError(f"no right answer within {limit_s:g} s; the last was: {last}")
+    raise ToolError(f"no right answer came; the last was: {last}")
