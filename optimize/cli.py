@@ -16,9 +16,15 @@ from optimize import __version__
 from optimize.errors import OptimizeError
 
 COMMANDS = {
+    "init": "Look at a model and write a pipeline file for it.",
+    "inspect": "Say what a model is, and what can be made of it.",
     "run": "Make, check, measure, choose and bundle.",
     "plan": "Print what `run` would do.",
+    "verify": "Check a model.tar.gz against its own manifest, running nothing of it.",
+    "serve": "Leave a model.tar.gz running on loopback, with a ready curl line.",
     "boot": "Serve a model.tar.gz with the real toolkit of its container, and check its answers.",
+    "check": "Validate pipeline files, running nothing.",
+    "explain": "Say how a candidate came to be.",
     "compare": "Say what differs between runs, and what it did.",
     "doctor": "Say which libraries are there, and what a pipeline file needs.",
     "schema": "Print the JSON Schema of the pipeline file or of report.json.",

@@ -11,6 +11,7 @@ from optimize.arrays import load_arrays
 from optimize.artifact import Artifact
 from optimize.bundles.archive import write_archive
 from optimize.bundles.manifest import Manifest
+from optimize.bundles.materials import write_bill
 from optimize.bundles.samples import write_samples
 from optimize.digests import digest_folder
 from optimize.errors import UserError
@@ -34,6 +35,7 @@ def emit(request: Request, output: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="layout-") as temporary:
         folder = Path(temporary)
         bundle.lay_out(model, settings, folder)
+        write_bill(str(wanted["name"]), folder, digest_folder(folder))
         manifest = _manifest(bundle, model, wanted, digest_folder(folder))
         manifest.write(folder)
         files = digest_folder(folder)

@@ -45,7 +45,14 @@ def samples_of(request: Request, signature: Signature) -> list[Sample]:
         return cases + list(_rotation(golden))
     if "samples" in request.data:
         return [read_sample(Path(request.data["samples"]), signature)]
-    return [Sample(f"{count} drawn rows", random_rows(signature, count, {}).arrays) for count in (1, 3)]
+    return drawn_samples(signature)
+
+
+def drawn_samples(signature: Signature) -> list[Sample]:
+    """One row and three, where the user gave no data; the fixed batch where there is one."""
+    first = signature.inputs[0].shape[0] if signature.inputs[0].shape else 1
+    counts = (1, 3) if isinstance(first, str) else (first,)
+    return [Sample(f"{count} drawn rows", random_rows(signature, count, {}).arrays) for count in counts]
 
 
 def _rotation(golden: Golden) -> Iterable[Sample]:

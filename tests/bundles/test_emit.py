@@ -29,7 +29,7 @@ def names(bundle: Path) -> list[str]:
 
 
 def test_a_torchscript_that_the_containers_own_handler_serves_brings_no_code(emitted: Emitted) -> None:
-    assert names(emitted("torchscript", "single")) == ["bundle.json", "model.pt"]
+    assert names(emitted("torchscript", "single")) == ["bom.cdx.json", "bundle.json", "model.pt"]
 
 
 def test_a_torchscript_of_several_inputs_brings_its_handler(emitted: Emitted) -> None:
@@ -51,7 +51,7 @@ def test_an_onnx_bundle_brings_its_handler_and_pins_its_runtime(emitted: Emitted
 def test_a_saved_model_lies_in_exactly_one_version_folder(emitted: Emitted) -> None:
     found = names(emitted("saved_model", "single"))
     assert "1/saved_model.pb" in found
-    assert all(name.startswith("1/") for name in found if name != "bundle.json")
+    assert all(name.startswith("1/") for name in found if name not in ("bundle.json", "bom.cdx.json"))
 
 
 def test_equal_inputs_are_equal_bytes_whenever_and_wherever_they_are_packed(

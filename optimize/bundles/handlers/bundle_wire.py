@@ -38,7 +38,7 @@ MOST_BYTES = 256 * 2**20
 """Arrays of one request together; a small NPZ can unpack to anything."""
 
 
-class Refused(ToolkitError):  # type: ignore[misc]
+class Refused(ToolkitError):
     """The request is at fault: the toolkit turns `status_code` into the HTTP status."""
 
     def __init__(self, message: str, status: int = 400) -> None:
