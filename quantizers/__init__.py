@@ -5,6 +5,6 @@ TABLE = {
     "torchscript_static": "optimize.quantizers.torchscript_static",
     "onnx_dynamic": "optimize.quantizers.onnx_dynamic",
     "onnx_static": "optimize.quantizers.onnx_static",
-    # "saved_model_weight_only": "optimize.quantizers.saved_model_weight_only",
+    "saved_model_weight_only": "optimize.quantizers.saved_model_weight_only",
     "saved_model_static": "optimize.quantizers.saved_model_static",
 }
