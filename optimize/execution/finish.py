@@ -12,6 +12,7 @@ from typing import Any
 from optimize import stages
 from optimize.benchmarks.fingerprint import machine_fingerprint
 from optimize.benchmarks.targets import Target
+from optimize.bundles.toolkits import toolkit_for, why_not
 from optimize.drift import judge
 from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
@@ -153,7 +154,7 @@ class Finish:
         payload = made.payload
         return BundleReport(
             path=str(output), digest=payload["digest"], size_bytes=payload["size_bytes"],
-            container=payload["container"], booted=booted.payload["how"],
+            container=payload["container"], booted=_how(booted.payload), served=booted.payload["served"],
         )  # fmt: skip
 
     def _make_bundle(self, candidate: Candidate, choice: Choice, judged: Judged) -> StepResult:
@@ -168,12 +169,18 @@ class Finish:
 
     def _boot(self, candidate: Candidate, made: StepResult) -> StepResult:
         step = Step("boot", Stage.BUNDLE, "", ("bundle",), stages.runtimes()[candidate.format].libraries)
+        tolerance = getattr(self._pipeline.tolerances, candidate.precision)
+        container = made.payload["container"]
+        parameters = {
+            "container": container,
+            "tolerance": tolerance.model_dump(),
+            "toolkit_ready": toolkit_ready(container),
+        }
         data = {"bundle": str(made.made.files / "model.tar.gz")}
         inputs = {"bundle": made.made.digest, "golden": self._runner.golden().digest}
-        result = self._run(step, candidate, inputs, {"container": made.payload["container"]}, data)
+        result = self._run(step, candidate, inputs, parameters, data)
         if result.state is not State.OK:
             return result
-        tolerance = getattr(self._pipeline.tolerances, candidate.precision)
         drifted = judge(result.payload["drift"], list(result.payload["problems"]), tolerance)
         if drifted:
             result = replace(result, state=State.DRIFTED, reason=f"the bundle does not reproduce the golden: {drifted}")
@@ -220,6 +227,17 @@ class Finish:
                 "target": self._target.name, "fidelity": self._fidelity, "machine": machine_fingerprint(),
             },
         }  # fmt: skip
+
+
+def _how(booted: Mapping[str, Any]) -> str:
+    how, instead = str(booted["how"]), str(booted["instead"])
+    return f"{how} ({instead})" if instead else how
+
+
+def toolkit_ready(container: str) -> bool:
+    """Whether the container's real server can be started here: once it can, a bundle is booted again, on it."""
+    toolkit = toolkit_for(container)
+    return toolkit is not None and not why_not(toolkit)
 
 
 def _unchosen(judged: Mapping[str, Judged]) -> Choice:

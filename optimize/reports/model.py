@@ -47,6 +47,10 @@ class ColdStart(Part):
     first_run_s: float
     samples_s: list[float]
     page_cache: str
+    cold_cache_total_s: float | None = None
+    """The same with the artifact's files evicted from the page cache; null where that was not asked for, or could not be
+    verified. `benchmark: {cold_page_cache: true}` asks for it."""
+    cold_cache_total_s_ci: Interval | None = None
     n: int
 
 
@@ -161,13 +165,25 @@ class CandidateReport(Part):
     steps: list[str]
 
 
+class Served(Part):
+    """Over HTTP, one client on one connection, at the smallest sample."""
+
+    cold_start_s: float | None
+    """Server start to the first right answer; null where the first answer was wrong."""
+    p50_ms: float
+    p90_ms: float
+    requests: int
+
+
 class BundleReport(Part):
     path: str
     digest: str
     size_bytes: int
     container: str
     booted: str
-    """How it was opened before it was emitted."""
+    """How it was opened before it was emitted; where no real server was started, why not."""
+    served: Served | None
+    """Through the container's own server on this machine; null where none was started."""
 
 
 class SourceReport(Part):
