@@ -1,0 +1,109 @@
+"""`optimize explain`."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from optimize.errors import UserError
+
+if TYPE_CHECKING:
+    from optimize.reports.model import CandidateReport, Report, StepReport
+
+LOG_LINES = 15
+
+
+@click.command(name="explain")
+@click.argument("candidate")
+@click.option(
+    "--report", "where", type=click.Path(path_type=Path), metavar="PATH",
+    help="A report.json, or the folder of a run; by default where ./pipeline.yaml has its reports.",
+)  # fmt: skip
+@click.option("--log", "whole_log", is_flag=True, help="Print logs whole, not their last lines.")
+def command(candidate: str, where: Path | None, whole_log: bool) -> int:
+    """Say how CANDIDATE came to be: each step's state, log, and the command that runs it again."""
+    from optimize.reports.read import read_report
+
+    report = read_report(where or _default())
+    found = _find(candidate, report)
+    _print_candidate(found, report)
+    steps = {step.name: step for step in report.steps}
+    for name in found.steps:
+        if name in steps:
+            _print_step(steps[name], whole_log)
+    return 0
+
+
+def _default() -> Path:
+    from optimize.pipeline.loading import load
+
+    if not Path("pipeline.yaml").is_file():
+        raise UserError(
+            "there is no pipeline.yaml here; say where the report is: optimize explain CANDIDATE --report PATH"
+        )
+    file = load(Path("pipeline.yaml"))
+    folder = file.resolve(file.pipeline.report)
+    if not (folder / "report.json").is_file():
+        raise UserError(f"{folder} holds no report.json yet; type: optimize run pipeline.yaml")
+    return folder
+
+
+def _find(name: str, report: Report) -> CandidateReport:
+    names = [one.name for one in report.candidates]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise UserError(f"the run had no candidate {name}{hint} It had {', '.join(names) or 'none'}")
+    return report.candidates[names.index(name)]
+
+
+def _print_candidate(candidate: CandidateReport, report: Report) -> None:
+    from optimize.reports.table import COLUMNS
+
+    wins = ", the winner" if candidate.name == report.winner else ""
+    click.echo(f"{candidate.name}: {candidate.state}{wins}")
+    click.echo(f"  {candidate.reason}")
+    if candidate.converter:
+        click.echo(f"  made by {candidate.converter}" + (f" ({candidate.method})" if candidate.method else ""))
+    for column in COLUMNS[2:]:
+        if column.figure(candidate) is not None:
+            click.echo(f"  {column.title:<14} {column.cell(candidate)}")
+    for gate in candidate.gates:
+        click.echo(f"  gate {'held  ' if gate.held else 'MISSED'} {gate.detail}")
+    if candidate.steps:
+        click.echo("\nstep by step:")
+
+
+def _print_step(step: StepReport, whole_log: bool) -> None:
+    took = "" if step.seconds is None else f", {step.seconds:.1f} s{', from the store' if step.cached else ''}"
+    click.echo(f"\n  {step.name.replace(':', ' ', 1)}: {step.state}{took}")
+    if step.reason:
+        click.echo(f"    {step.reason}")
+    if step.method:
+        click.echo(f"    {step.method}")
+    for note in step.notes:
+        click.echo(f"    note: {note}")
+    if step.versions:
+        click.echo(f"    with {', '.join(f'{name} {number}' for name, number in step.versions.items())}")
+    if step.reproduce:
+        click.echo(f"    again: {step.reproduce}")
+    if step.log:
+        click.echo(f"    log: {step.log}")
+        if whole_log or step.state != "ok":
+            _print_log(Path(step.log), whole_log)
+
+
+def _print_log(path: Path, whole: bool) -> None:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        click.echo("      (it is not on this machine, or the store was cleared)")
+        return
+    shown = lines if whole else lines[-LOG_LINES:]
+    if len(shown) < len(lines):
+        click.echo(f"      … {len(lines) - len(shown)} lines before; --log prints them")
+    for line in shown:
+        click.echo(f"      {line}")

@@ -1,0 +1,179 @@
+"""What only the model's own library can tell: signature, parameters, operators. Runs in a process of its own:
+`python -m optimize.newcomers.details KIND PATH` prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+LIMIT_S = 120
+MARK = "details: "
+"""In front of the answer, so that what a library prints on its own is not taken for it."""
+
+
+def details(kind: str, path: Path) -> Mapping[str, Any]:
+    """`signature`, `parameters`, `operators`, `facts`, or `problem` in words; never raises for what is in the model."""
+    if kind not in READERS:
+        return {}
+    command = [sys.executable, "-m", "optimize.newcomers.details", kind, str(path)]
+    from optimize.execution.process import clean_environment
+
+    try:
+        ended = subprocess.run(
+            command, capture_output=True, text=True, timeout=LIMIT_S, env=clean_environment(), check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"problem": f"it was still loading after {LIMIT_S} s"}
+    for line in ended.stdout.splitlines():
+        if line.startswith(MARK):
+            found: Mapping[str, Any] = json.loads(line.removeprefix(MARK))
+            return found
+    last = (ended.stderr.strip().splitlines() or [f"the process ended with status {ended.returncode}"])[-1]
+    return {"problem": last[:300]}
+
+
+def _onnx(path: Path) -> dict[str, Any]:
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = [_onnx_value(onnx, value) for value in model.graph.input if value.name not in weights]
+    opsets = ", ".join(f"{one.domain or 'ai.onnx'} {one.version}" for one in model.opset_import)
+    producer = f"written by {model.producer_name} {model.producer_version}".strip() if model.producer_name else ""
+    return {
+        "inputs": inputs,
+        "outputs": [_onnx_value(onnx, value) for value in model.graph.output],
+        "parameters": sum(_product(tensor.dims) for tensor in model.graph.initializer),
+        "operators": _counted(node.op_type for node in model.graph.node),
+        "facts": [f"opset {opsets}", f"IR version {model.ir_version}", *([producer] if producer else [])],
+    }
+
+
+def _onnx_value(onnx: Any, value: Any) -> dict[str, Any]:
+    tensor = value.type.tensor_type
+    dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    shape = [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim]
+    return {"name": value.name, "dtype": dtype, "shape": [_dimension(d, i) for i, d in enumerate(shape)]}
+
+
+def _dimension(value: Any, axis: int) -> int | str:
+    if isinstance(value, int) and value > 0:
+        return value
+    if isinstance(value, str) and value.isidentifier():
+        return value
+    return "batch" if axis == 0 else f"dim_{axis}"
+
+
+def _state_dict(path: Path) -> dict[str, Any]:
+    import torch
+
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    for wrapper in ("state_dict", "model_state_dict", "model"):
+        state = state[wrapper] if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping) else state
+    shapes = {name: list(value.shape) for name, value in state.items() if hasattr(value, "shape")}
+    return {"parameters": sum(map(_product, shapes.values())), "weights": shapes, "facts": [f"{len(shapes)} tensors"]}
+
+
+def _torchscript(path: Path) -> dict[str, Any]:
+    import torch
+
+    module = torch.jit.load(path, map_location="cpu")
+    graph = module.inlined_graph
+    inputs = [value.debugName().split(".")[0] for value in list(graph.inputs())[1:]]
+    return {
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "operators": _counted(node.kind() for node in graph.nodes() if not node.kind().startswith("prim::")),
+        "facts": [f"forward takes {', '.join(inputs)}; TorchScript keeps neither dtypes nor shapes"],
+    }
+
+
+def _exported_program(path: Path) -> dict[str, Any]:
+    import torch
+
+    program = torch.export.load(path)
+    tensors = [
+        node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs and "val" in node.meta
+    ]
+    return {
+        "inputs": [
+            {
+                "name": node.name,
+                "dtype": str(node.meta["val"].dtype).removeprefix("torch."),
+                "shape": [
+                    _dimension(d if isinstance(d, int) else str(d), i) for i, d in enumerate(node.meta["val"].shape)
+                ],
+            }
+            for node in tensors
+        ],
+        "parameters": sum(p.numel() for p in program.state_dict.values()),
+        "operators": _counted(str(node.target) for node in program.graph.nodes if node.op == "call_function"),
+    }
+
+
+def _saved_model(path: Path) -> dict[str, Any]:
+    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.dtypes import as_dtype
+
+    model = saved_model_pb2.SavedModel()
+    model.ParseFromString((path / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0]
+    signatures = {k: v for k, v in graph.signature_def.items() if not k.startswith("__")}
+    name, signature = next(iter(sorted(signatures.items(), key=lambda kv: kv[0] != "serving_default")), ("", None))
+
+    def specs(values: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": key,
+                "dtype": as_dtype(value.dtype).name,
+                "shape": [_dimension(d.size, i) for i, d in enumerate(value.tensor_shape.dim)],
+            }
+            for key, value in sorted(values.items())
+        ]
+
+    functions = graph.graph_def.library.function
+    nodes = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
+    return {
+        "inputs": specs(signature.inputs) if signature else [],
+        "outputs": specs(signature.outputs) if signature else [],
+        "operators": _counted(node.op for node in nodes),
+        "facts": [f"signatures {', '.join(sorted(signatures)) or 'none'}; shown: {name or 'none'}"],
+    }
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(names).most_common())
+
+
+def _product(shape: Iterable[int]) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+    return product
+
+
+READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "onnx": _onnx,
+    "pytorch": _state_dict,
+    "torchscript": _torchscript,
+    "exported_program": _exported_program,
+    "saved_model": _saved_model,
+}
+
+
+def main(kind: str, path: str) -> int:
+    try:
+        found = READERS[kind](Path(path))
+    except Exception as error:  # noqa: BLE001  Whatever a library raises about a file is the answer about it.
+        found = {"problem": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+    print(MARK + json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

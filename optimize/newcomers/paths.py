@@ -1,0 +1,52 @@
+"""What each path from a kind of source would be, and what it lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optimize import stages
+from optimize.plan import Edge, find_edges, shortest_path
+from optimize.versions import library_version
+
+ALTERNATIVES = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}
+"""Distributions of which either one will do."""
+QUANTIZATIONS = ("none", "dynamic", "static")
+
+
+@dataclass(frozen=True)
+class Path:
+    """To one candidate; `stages` is empty where there is no way."""
+
+    candidate: str
+    format: str
+    quantization: str
+    stages: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Distributions that are not installed."""
+
+    @property
+    def words(self) -> str:
+        if not self.stages:
+            return "no converter leads there"
+        way = " → ".join(self.stages)
+        return f"{way}; not installed: {', '.join(self.missing)}" if self.missing else way
+
+
+def paths_from(kind: str) -> tuple[Path, ...]:
+    """To every format that can be run, at every quantization."""
+    edges, origin = find_edges(kind)
+    return tuple(
+        _path(edges, origin, name, quantization) for name in stages.runtimes() for quantization in QUANTIZATIONS
+    )
+
+
+def _path(edges: list[Edge], origin: tuple[str, str], name: str, quantization: str) -> Path:
+    way = shortest_path(edges, origin, (name, quantization)) or []
+    libraries = dict.fromkeys(library for edge in way for library in edge.libraries)
+    missing = tuple(library for library in libraries if not _is_there(library))
+    return Path(f"{name}-{quantization}", name, quantization, tuple(edge.name for edge in way), missing)
+
+
+def _is_there(library: str) -> bool:
+    other = ALTERNATIVES.get(library, library)
+    return library_version(library) is not None or library_version(other) is not None
