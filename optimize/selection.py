@@ -46,10 +46,14 @@ class Judged:
 
 @dataclass(frozen=True)
 class Choice:
-    """The winner's name, or None; and why each candidate won or lost, in words."""
+    """The winner's name, or None; and why each candidate won or lost, in words.
+
+    `undecided` says why there is no verdict, where one was asked for and the figures do not allow it.
+    """
 
     winner: str | None
     reasons: Mapping[str, str]
+    undecided: str = ""
 
 
 def check_gates(candidate: Judged, gates: Gates) -> tuple[GateResult, ...]:
@@ -104,6 +108,17 @@ def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
     reasons = {c.name: _against(c, winner, name, unit) if c in ranked else _why_not(c) for c in candidates}
     reasons[winner.name] = _why(winner, tied, name, unit)
     return Choice(winner.name, reasons)
+
+
+def demand_verdict(choice: Choice, candidates: Sequence[Judged], half_width: float) -> Choice:
+    """The choice, or none where the interval of the winner's latency is wider than was asked for."""
+    winner = next((c for c in candidates if c.name == choice.winner), None)
+    ratio = winner.latency.get("ratio") if winner and winner.latency else None
+    if winner is None or ratio is None or ratio["verdict"] == "conclusive":
+        return choice
+    width = f"±{ratio['half_width']:.1%} where ±{half_width:.1%} was asked for"
+    undecided = f"the interval of {winner.name} is {width}; raise benchmark.budget_s, or take a quieter machine"
+    return Choice(None, choice.reasons, undecided)
 
 
 def _tied(one: Judged, best: Judged) -> bool:

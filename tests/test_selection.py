@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from optimize.pipeline.schema import Gates
-from optimize.selection import ABSOLUTE, Judged, check_gates, choose
+from optimize.selection import ABSOLUTE, Judged, check_gates, choose, demand_verdict
 from optimize.store import State
 
 
@@ -62,6 +62,22 @@ def test_no_other_state_than_ok_can_win(state: State) -> None:
     choice = choose([candidate("a", state=state, reason="because")], "latency")
     assert choice.winner is None
     assert choice.reasons["a"] == f"{state}: because"
+
+
+def test_a_verdict_that_was_asked_for_is_refused_where_the_interval_is_too_wide() -> None:
+    wide = candidate("a")
+    latency = {**wide.latency, "ratio": {"verdict": "inconclusive", "half_width": 0.04}}  # type: ignore[dict-item]
+    wide = replace(wide, latency=latency)
+    choice = demand_verdict(choose([wide], "latency"), [wide], 0.015)
+    assert choice.winner is None and "±4.0% where ±1.5% was asked for" in choice.undecided
+    assert "benchmark.budget_s" in choice.undecided
+
+
+def test_a_verdict_stands_where_the_interval_is_narrow() -> None:
+    narrow = candidate("a")
+    latency = {**narrow.latency, "ratio": {"verdict": "conclusive", "half_width": 0.01}}  # type: ignore[dict-item]
+    narrow = replace(narrow, latency=latency)
+    assert demand_verdict(choose([narrow], "latency"), [narrow], 0.015).winner == "a"
 
 
 def test_a_tie_goes_to_the_more_precise() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Plan, Stage, Step
 from optimize.reports.model import BundleReport, Report
 from optimize.reports.summary import build_report
-from optimize.selection import Choice, Judged, check_gates, choose
+from optimize.selection import Choice, Judged, check_gates, choose, demand_verdict
 from optimize.store import State
 from optimize.versions import tool_version
 
@@ -46,9 +46,15 @@ class Finish:
         measured = self._measure(judged)
         judged = {name: self._with_figures(one, measured) for name, one in judged.items()}
         full = not Stage.MEASURE.after(self._plan.until)
-        choice = choose(list(judged.values()), self._pipeline.objective) if full else _unchosen(judged)
+        choice = self._choose(list(judged.values())) if full else _unchosen(judged)
         bundle = self._bundle(choice, judged) if choice.winner and self._plan.until is Stage.BUNDLE else None
         return build_report(self._runner, self._plan, self._target, self._fidelity, judged, choice, measured, bundle)
+
+    def _choose(self, candidates: Sequence[Judged]) -> Choice:
+        choice, benchmark = choose(candidates, self._pipeline.objective), self._pipeline.benchmark
+        if benchmark.inconclusive == "accept":
+            return choice
+        return demand_verdict(choice, candidates, benchmark.half_width)
 
     def _judge(self, candidate: Candidate) -> Judged:
         """State by the steps that were run, and by the drift that the check found."""

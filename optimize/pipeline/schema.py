@@ -109,6 +109,9 @@ class Benchmark(Section):
     """Also take cold starts with the artifact's files out of the page cache; where the kernel lets go of them."""
     half_width: PositiveFloat = 0.015
     """Stop when the ratio's interval is this narrow on each side."""
+    inconclusive: Literal["accept", "refuse"] = "accept"
+    """What to do when the winner's interval is still wider than `half_width` at the end of the budget: `refuse` bundles
+    nothing, and ends with exit code 4."""
     seed: int = 0
 
 

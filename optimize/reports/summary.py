@@ -63,6 +63,8 @@ def build_report(
 
 
 def exit_code(plan: Plan, choice: Choice, judged: Mapping[str, Judged], bundle: BundleReport | None) -> int:
+    if choice.undecided:
+        return 4
     if plan.until is Stage.BUNDLE:
         return 0 if bundle else 1
     if plan.until is Stage.MEASURE:
@@ -76,6 +78,8 @@ def sentence(
     """The result as one would say it to a colleague."""
     if Stage.MEASURE.after(plan.until):
         return f"Stopped after stage {plan.until}, as asked; nothing was measured or chosen."
+    if choice.undecided:
+        return f"No verdict: {choice.undecided}."
     if choice.winner is None:
         return f"No candidate survived: {_losses(candidates)}."
     winner = next(c for c in candidates if c.name == choice.winner)

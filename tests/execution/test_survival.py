@@ -171,6 +171,15 @@ def refused(path: Path) -> str:
     return done.stderr
 
 
+def test_a_verdict_that_the_measurement_does_not_allow_is_exit_code_four(onnx_project: Project) -> None:
+    benchmark = {"processes": 3, "budget_s": 0.01, "half_width": 1e-6, "inconclusive": "refuse"}
+    path = onnx_project(benchmark=benchmark)
+    done = optimize(path)
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "No verdict" in done.stdout
+    assert not (path.parent / "build" / "model.tar.gz").exists()
+
+
 def test_an_onnx_file_cut_in_half_is_refused(onnx_project: Project) -> None:
     path = onnx_project()
     file = path.parent / "model.onnx"
