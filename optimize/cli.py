@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Print what `run` would do.",
     "verify": "Check a model.tar.gz against its own manifest, running nothing of it.",
     "serve": "Leave a model.tar.gz running on loopback, with a ready curl line.",
+    "deploy": "Put a model.tar.gz on a SageMaker endpoint, send the golden through it, and clean up.",
     "boot": "Serve a model.tar.gz with the real toolkit of its container, and check its answers.",
     "check": "Validate pipeline files, running nothing.",
     "explain": "Say how a candidate came to be.",

@@ -9,11 +9,13 @@ from typing import Any
 
 from optimize.arrays import load_arrays
 from optimize.artifact import Artifact
+from optimize.bundles import manifest as manifests
+from optimize.bundles import materials
 from optimize.bundles.archive import write_archive
 from optimize.bundles.manifest import Manifest
 from optimize.bundles.materials import write_bill
 from optimize.bundles.samples import write_samples
-from optimize.digests import digest_folder
+from optimize.digests import digest_file, digest_folder
 from optimize.errors import UserError
 from optimize.execution.request import Request
 from optimize.golden import Golden
@@ -35,10 +37,11 @@ def emit(request: Request, output: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="layout-") as temporary:
         folder = Path(temporary)
         bundle.lay_out(model, settings, folder)
-        write_bill(str(wanted["name"]), folder, digest_folder(folder))
-        manifest = _manifest(bundle, model, wanted, digest_folder(folder))
-        manifest.write(folder)
         files = digest_folder(folder)
+        write_bill(str(wanted["name"]), folder, files)
+        files[materials.FILE] = digest_file(folder / materials.FILE)
+        _manifest(bundle, model, wanted, dict(files)).write(folder)
+        files[manifests.FILE] = digest_file(folder / manifests.FILE)
         digest = write_archive(folder, output / FILE, wanted.get("level"))
     if request.golden:
         write_samples(Golden(Path(request.golden)), output / SAMPLES)

@@ -81,14 +81,14 @@ def make_saved_model(kind: str, folder: Path) -> None:
     if kind == "single":
         module.w = tf.Variable(WEIGHTS)
 
-        @tf.function(input_signature=[tf.TensorSpec([None, 2, 3], tf.float32, "image")])
+        @tf.function(input_signature=[tf.TensorSpec([None, 2, 3], tf.float32, "image")])  # type: ignore[untyped-decorator]
         def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"logits": tf.matmul(tf.reshape(image, [-1, 6]), module.w)}
     else:
         module.table = tf.Variable(TABLE)
         specs = [tf.TensorSpec([None, None], tf.int64, "tokens"), tf.TensorSpec([None], tf.float32, "scale")]
 
-        @tf.function(input_signature=specs)
+        @tf.function(input_signature=specs)  # type: ignore[untyped-decorator]
         def serve(tokens: tf.Tensor, scale: tf.Tensor) -> dict[str, tf.Tensor]:
             scores = tf.gather(module.table, tokens) * scale[:, None]
             return {"scores": scores, "total": tf.reduce_sum(scores, 1)}

@@ -1,0 +1,157 @@
+"""A bundle on a SageMaker endpoint: uploaded, created, awaited, asked; and everything that was made deleted again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optimize.arrays import Arrays
+from optimize.bundles.messages import FORMS, accept_for, read_answer
+from optimize.digests import digest_file
+from optimize.errors import ToolError, UserError
+from optimize.signature import Signature
+
+VARIANT = "all"
+STARTUP_S, DOWNLOAD_S = 600, 900
+"""Both may be 60 to 3600. AWS's own default start-up window is shorter than some installations of requirements take."""
+LATENCY_REQUESTS = 50
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be made. `image` is the serving image's URI, in the region."""
+
+    bundle: Path
+    name: str
+    image: str
+    instance: str
+    role: str
+    bucket: str
+    poll_s: float = 15.0
+    most_polls: int = 160
+
+
+class Endpoint:
+    """`optimize.stages.Service` through `invoke_endpoint`."""
+
+    how = "on a SageMaker endpoint"
+
+    def __init__(self, runtime: Any, name: str, forms: tuple[str, ...], signature: Signature) -> None:
+        self._runtime = runtime
+        self._name = name
+        self._signature = signature
+        self.forms = forms
+
+    def ask(self, inputs: Arrays, form: str) -> Arrays:
+        answer = self._runtime.invoke_endpoint(
+            EndpointName=self._name,
+            ContentType=FORMS[form].content_type,
+            Accept=accept_for(form, self._signature),
+            Body=FORMS[form].write(inputs, self._signature),
+        )
+        return read_answer(answer["Body"].read(), answer["ContentType"], self._signature)
+
+    def latency_ms(self, inputs: Arrays) -> tuple[float, float]:
+        """Median and 90th percentile, as this machine sees it."""
+        times = []
+        for _ in range(LATENCY_REQUESTS):
+            started = time.perf_counter()
+            self.ask(inputs, self.forms[0])
+            times.append((time.perf_counter() - started) * 1e3)
+        return float(np.percentile(times, 50)), float(np.percentile(times, 90))
+
+
+@contextmanager
+def deployed(session: Any, wish: Wish, say: Say, keep: bool) -> Iterator[str]:
+    """The endpoint's name, once it is in service.
+
+    Everything that was made is deleted when the block ends, or when anything fails; with `keep`, only when anything
+    fails. Raises ToolError with what AWS says.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    with ExitStack() as undo:
+        try:
+            _create(session, wish, say, undo)
+            yield wish.name
+        except (ClientError, BotoCoreError) as error:
+            raise ToolError(f"AWS says: {error}") from error
+        if keep:
+            undo.pop_all()
+
+
+def _create(session: Any, wish: Wish, say: Say, undo: ExitStack) -> None:
+    sagemaker, s3 = session.client("sagemaker"), session.client("s3")
+    key = f"optimize/{wish.name}/{digest_file(wish.bundle)[:16]}/model.tar.gz"
+    _upload(s3, wish, key, say)
+    _undo(undo, say, f"s3://{wish.bucket}/{key}", lambda: s3.delete_object(Bucket=wish.bucket, Key=key))
+    container = {"Image": wish.image, "ModelDataUrl": f"s3://{wish.bucket}/{key}"}
+    sagemaker.create_model(ModelName=wish.name, PrimaryContainer=container, ExecutionRoleArn=wish.role)
+    _undo(undo, say, f"model {wish.name}", lambda: sagemaker.delete_model(ModelName=wish.name))
+    sagemaker.create_endpoint_config(EndpointConfigName=wish.name, ProductionVariants=[_variant(wish)])
+    _undo(undo, say, f"endpoint configuration {wish.name}",
+          lambda: sagemaker.delete_endpoint_config(EndpointConfigName=wish.name))  # fmt: skip
+    say(f"creating endpoint {wish.name} on {wish.instance}")
+    sagemaker.create_endpoint(EndpointName=wish.name, EndpointConfigName=wish.name)
+    _undo(undo, say, f"endpoint {wish.name}", lambda: sagemaker.delete_endpoint(EndpointName=wish.name))
+    _wait(sagemaker, wish)
+    say(f"endpoint {wish.name} is in service")
+
+
+def _upload(s3: Any, wish: Wish, key: str, say: Say) -> None:
+    from boto3.exceptions import S3UploadFailedError
+
+    say(f"uploading {wish.bundle.name} to s3://{wish.bucket}/{key}")
+    try:
+        s3.upload_file(str(wish.bundle), wish.bucket, key)
+    except S3UploadFailedError as error:
+        raise UserError(f"the upload failed: {error}; --bucket names a bucket you can write to") from error
+
+
+def _variant(wish: Wish) -> dict[str, Any]:
+    return {
+        "VariantName": VARIANT,
+        "ModelName": wish.name,
+        "InstanceType": wish.instance,
+        "InitialInstanceCount": 1,
+        "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP_S,
+        "ModelDataDownloadTimeoutInSeconds": DOWNLOAD_S,
+    }
+
+
+def _undo(undo: ExitStack, say: Say, what: str, delete: Callable[[], Any]) -> None:
+    """A deletion that fails is said, and does not keep the others from being tried."""
+
+    def run() -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            delete()
+        except (ClientError, BotoCoreError) as error:
+            say(f"{what} could NOT be deleted, and may cost money: {error}")
+        else:
+            say(f"deleted {what}")
+
+    undo.callback(run)
+
+
+def _wait(sagemaker: Any, wish: Wish) -> None:
+    from botocore.exceptions import WaiterError
+
+    try:
+        waiter = sagemaker.get_waiter("endpoint_in_service")
+        waiter.wait(EndpointName=wish.name, WaiterConfig={"Delay": wish.poll_s, "MaxAttempts": wish.most_polls})
+    except WaiterError as error:
+        reason = ""
+        with contextlib.suppress(Exception):
+            reason = sagemaker.describe_endpoint(EndpointName=wish.name).get("FailureReason", "")
+        raise ToolError(f"the endpoint did not come into service: {reason or error}") from error

@@ -1,0 +1,66 @@
+"""`optimize deploy`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from optimize.errors import UserError
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(name="deploy")
+@click.argument("bundle", type=FILE)
+@click.option("--instance", required=True, metavar="ml.c7i.large", help="The instance type of the endpoint.")
+@click.option("--role", required=True, metavar="ARN", help="The execution role.")
+@click.option("--image", required=True, metavar="URI", help="The serving image, in your region.")
+@click.option("--bucket", default="", help="Where the bundle is uploaded; by default sagemaker-REGION-ACCOUNT.")
+@click.option("--name", default="", help="Of model, configuration and endpoint; by default the bundle's, and the time.")
+@click.option("--samples", type=FILE, help="golden.npz as `run` leaves it; without it rows are drawn.")
+@click.option("--rm", is_flag=True, help="Delete all that was made when the answers have been looked at.")
+def command(
+    bundle: Path, instance: str, role: str, image: str, bucket: str, name: str, samples: Path | None, rm: bool
+) -> int:
+    """Put BUNDLE on an endpoint, send the golden through it and print the latency. On any failure all is deleted."""
+    from optimize.bundles.deploy import Endpoint, Wish, deployed
+    from optimize.bundles.inspection import unpack_bundle
+    from optimize.bundles.samples import ask_all, drawn_samples, read_sample
+
+    session = _session()
+    with tempfile.TemporaryDirectory(prefix="optimize-") as temporary:
+        unpacked = unpack_bundle(bundle, Path(temporary) / "model", samples)
+    signature = unpacked.signature
+    asked = [read_sample(samples, signature)] if samples else drawn_samples(signature)
+    named = name or f"{unpacked.manifest.name if unpacked.manifest else 'bundle'}-{time.strftime('%Y%m%d-%H%M%S')}"
+    wish = Wish(bundle, named.replace("_", "-").replace(".", "-"), image, instance, role, bucket or _bucket(session))
+    with deployed(session, wish, click.echo, keep=not rm) as endpoint_name:
+        endpoint = Endpoint(session.client("sagemaker-runtime"), endpoint_name, unpacked.forms, signature)
+        meter = ask_all(endpoint, asked, signature)
+        if meter.problems:
+            raise UserError(f"the endpoint answers wrong: {'; '.join(meter.problems[:3])}")
+        p50, p90 = endpoint.latency_ms(asked[0].inputs)
+        click.echo(f"every answer was right, in {', '.join(endpoint.forms)}; {p50:.1f} ms (median), {p90:.1f} ms (p90)")
+    return 0
+
+
+def _session() -> Any:
+    """Raises UserError where boto3, a region or credentials are missing."""
+    try:
+        import boto3
+    except ImportError:
+        raise UserError("deploying needs boto3: pip install 'optimize-pipeline[aws]'") from None
+    session = boto3.Session()
+    if session.region_name is None:
+        raise UserError("no AWS region is set; export AWS_DEFAULT_REGION=eu-central-1, say")
+    if session.get_credentials() is None:
+        raise UserError("no AWS credentials were found; `aws configure` sets them")
+    return session
+
+
+def _bucket(session: Any) -> str:
+    return f"sagemaker-{session.region_name}-{session.client('sts').get_caller_identity()['Account']}"
