@@ -12,7 +12,7 @@ from rich.text import Text
 from optimize.reports.comparison import Comparison
 from optimize.reports.terminal import UNBOUND
 
-WITHHELD = "times and memory are not compared: the runs were measured on different machines; add --force to see them all the same"
+WITHHELD = "times and memory are not compared: the runs were measured on different machines; --force compares them too"
 ACROSS = "ACROSS MACHINES: times and memory were measured on different machines, and a difference may be the machine's"
 
 

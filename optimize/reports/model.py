@@ -48,8 +48,8 @@ class ColdStart(Part):
     samples_s: list[float]
     page_cache: str
     cold_cache_total_s: float | None = None
-    """The same with the artifact's files evicted from the page cache; null where that was not asked for, or could not be
-    verified. `benchmark: {cold_page_cache: true}` asks for it."""
+    """The same with the artifact's files evicted from the page cache; null where that was not asked for, or could not
+    be verified. `benchmark: {cold_page_cache: true}` asks for it."""
     cold_cache_total_s_ci: Interval | None = None
     n: int
 
