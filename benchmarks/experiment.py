@@ -12,7 +12,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -211,10 +211,8 @@ def _narrow_enough(design: Design, generation: int, samples: Mapping[str, Sample
     reference = samples[design.reference]
     if reference.failure or sum(len(rows) for rows in reference.slices) < MIN_ROUNDS:
         return False
-    others = [name for name, one in samples.items() if name != design.reference and not one.failure]
-    return all(
-        ratio_to(reference, samples[name], resamples=LOOK_RESAMPLES).half_width <= design.half_width for name in others
-    )
+    others = [one for name, one in samples.items() if name != design.reference and not one.failure]
+    return all(ratio_to(reference, one, LOOK_RESAMPLES).half_width <= design.half_width for one in others)
 
 
 def _close(subjects: dict[str, Subject], samples: Mapping[str, Samples]) -> None:
@@ -232,16 +230,9 @@ def round_medians(one: Samples) -> list[Array]:
     return [np.array([float(np.median(row["ns"])) for row in rows]) for rows in one.slices if rows]
 
 
-def ratio_to(reference: Samples, candidate: Samples, figure: str = "ns", resamples: int = RESAMPLES) -> Ratio:
-    """Of candidate to reference, paired by round. `figure` is `ns` (wall), `cpu_ns` or `min`."""
-    return paired_ratio(
-        [
-            np.array([math.log(_figure(b, figure) / _figure(a, figure)) for a, b in zip(ours, theirs, strict=False)])
-            for ours, theirs in zip(reference.slices, candidate.slices, strict=False)
-            if ours and theirs
-        ],
-        resamples,
-    )
+def log_rounds(one: Samples, figure: str = "ns") -> list[Array]:
+    """Per generation: the logarithm of every round's figure, which is `ns` (median wall time), `cpu_ns` or `min`."""
+    return [np.log([_figure(row, figure) for row in rows]) for rows in one.slices]
 
 
 def _figure(row: Mapping[str, Any], figure: str) -> float:
@@ -250,10 +241,21 @@ def _figure(row: Mapping[str, Any], figure: str) -> float:
     return float(min(row["ns"]) if figure == "min" else np.median(row["ns"]))
 
 
+def differences(reference: Sequence[Array], candidate: Sequence[Array]) -> list[Array]:
+    """Candidate minus reference, paired by round, for the rounds that both have run."""
+    paired = ((a, b, min(len(a), len(b))) for a, b in zip(reference, candidate, strict=False))
+    return [b[:count] - a[:count] for a, b, count in paired if count]
+
+
+def ratio_to(reference: Samples, candidate: Samples, resamples: int = RESAMPLES) -> Ratio:
+    """Of latencies, candidate to reference."""
+    return paired_ratio(differences(log_rounds(reference), log_rounds(candidate)), resamples)
+
+
 def report(design: Design, samples: Mapping[str, Samples]) -> dict[str, Any]:
     return {
         "reference": design.reference,
-        "candidates": {name: _figures(design, samples, name) for name in design.names},
+        "candidates": _with_ratios({name: _figures(design, samples, name) for name in design.names}, samples),
     }
 
 
@@ -264,11 +266,20 @@ def _figures(design: Design, samples: Mapping[str, Samples], name: str) -> dict[
     figures = {"cold_start": cold_start(one), "latency": latency(one), "memory": memory(one)}
     if not reference.failure:
         figures["latency"]["ratio"] = _ratio_figures(design, reference, one)
-    figures["latency"]["ratios"] = {
-        other: _short(ratio_to(samples[other], one))
-        for other in design.names
-        if other not in (name, design.reference) and not samples[other].failure
-    }
+    return figures
+
+
+def _with_ratios(figures: dict[str, Any], samples: Mapping[str, Samples]) -> dict[str, Any]:
+    """Every pair once: the other way round is its mirror."""
+    whole = [name for name, one in figures.items() if "failure" not in one]
+    rounds = {name: log_rounds(samples[name]) for name in whole}
+    for name in whole:
+        figures[name]["latency"]["ratios"] = {}
+    for index, one in enumerate(whole):
+        for other in whole[:index]:
+            ratio = paired_ratio(differences(rounds[other], rounds[one]), LOOK_RESAMPLES)
+            figures[one]["latency"]["ratios"][other] = _short(ratio)
+            figures[other]["latency"]["ratios"][one] = _short(Ratio(1 / ratio.value, 1 / ratio.high, 1 / ratio.low))
     return figures
 
 
@@ -324,10 +335,15 @@ def _ratio_figures(design: Design, reference: Samples, one: Samples) -> dict[str
     return summary(
         {
             "against": design.reference, "half_width": ratio.half_width,
-            "verdict": verdict, "cpu": ratio_to(reference, one, "cpu_ns").value,
-            "minima": ratio_to(reference, one, "min").value,
+            "verdict": verdict, "cpu": _estimate(reference, one, "cpu_ns"),
+            "minima": _estimate(reference, one, "min"),
         }
     ) | _short(ratio)  # fmt: skip
+
+
+def _estimate(reference: Samples, one: Samples, figure: str) -> float:
+    """A ratio that stands beside the headline, without an interval of its own."""
+    return math.exp(np.median(np.concatenate(differences(log_rounds(reference, figure), log_rounds(one, figure)))))
 
 
 def memory(one: Samples) -> dict[str, Any]:
