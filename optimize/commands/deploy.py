@@ -5,11 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from optimize.errors import UserError
+
+if TYPE_CHECKING:
+    from optimize.bundles.inspection import Unpacked
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -34,6 +37,7 @@ def command(
     session = _session()
     with tempfile.TemporaryDirectory(prefix="optimize-") as temporary:
         unpacked = unpack_bundle(bundle, Path(temporary) / "model", samples)
+    _check_image(image, unpacked)
     signature = unpacked.signature
     asked = [read_sample(samples, signature)] if samples else drawn_samples(signature)
     named = name or f"{unpacked.manifest.name if unpacked.manifest else 'bundle'}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -46,6 +50,20 @@ def command(
         p50, p90 = endpoint.latency_ms(asked[0].inputs)
         click.echo(f"every answer was right, in {', '.join(endpoint.forms)}; {p50:.1f} ms (median), {p90:.1f} ms (p90)")
     return 0
+
+
+def _check_image(reference: str, bundle: Unpacked) -> None:
+    """Before anything is uploaded. Raises UserError where the image is known not to read the bundle."""
+    from optimize.bundles.images import find_image, refusal, remark
+
+    image = find_image(reference)
+    if image is None or bundle.manifest is None:
+        return
+    refused = refusal(image, bundle.manifest.format, bundle.quantization)
+    if refused:
+        raise UserError(refused)
+    if text := remark(image, bundle.manifest.format):
+        click.echo(f"note: {text}", err=True)
 
 
 def _session() -> Any:
