@@ -45,14 +45,14 @@ class Variables:
             return tf.constant(array)
         if name not in self.tracked:
             with tf.init_scope():
-                self.tracked[name] = tf.Variable(np.ascontiguousarray(array), trainable=False, name=_safe(name))
+                self.tracked[name] = tf.Variable(np.ascontiguousarray(array), trainable=False, name=safe_name(name))
         return tf.convert_to_tensor(self.tracked[name])
 
     def rows(self, name: str, array: Array, indices: Any) -> Any:
         return tf.gather(self.place(name, array, 0), indices)
 
 
-def save(folder: Path, signature: Signature, store: Any, output: Path) -> None:
+def save(folder: Path, signature: Signature, store: Variables, output: Path) -> None:
     """Write the SavedModel of `graph.json` and `weights.safetensors` in `folder` into `output`.
 
     Raises `Unsupported` with all operators that have no rule, before any other work.
@@ -96,7 +96,7 @@ def _specs(inputs: tuple[TensorSpec, ...]) -> list[Any]:
     ]
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
     """A name that TensorFlow accepts for an operation."""
     return "".join(c if c.isalnum() or c in "_./-" else "_" for c in name).lstrip("_./-") or "weight"
 
