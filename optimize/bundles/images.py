@@ -62,12 +62,17 @@ def refusal(image: Image, format: str, quantization: str) -> str:
     cause = _cause(image, format, quantization)
     if not cause:
         return ""
-    able = [str(other) for other in known_images() if not _cause(other, format, quantization)]
-    return f"{image} cannot serve {format} at {quantization}: {cause}; " + (
-        f"the newest that can is {able[-1]}"
-        if able
-        else "no image in the matrix can: build one, or take another format"
-    )
+    able = [other for other in known_images() if not _cause(other, format, quantization)]
+    instead = "no image in the matrix can: build one, or take another format"
+    if able:
+        instead = f"the newest that can is {max(able, key=lambda other: _nearness(other, image))}"
+    return f"{image} cannot serve {format} at {quantization}: {cause}; {instead}"
+
+
+def _nearness(other: Image, image: Image) -> tuple[bool, bool, tuple[int, ...]]:
+    """Of the same repository, or at least for the same processors, and then the newest."""
+    same = other.repository == image.repository
+    return same, other.architecture == image.architecture, _number(other.framework)
 
 
 def _cause(image: Image, format: str, quantization: str) -> str:
@@ -94,12 +99,12 @@ def _no_wheel(distribution: str, python: str) -> str:
 
 def remark(image: Image, format: str) -> str:
     """What is not promised, though nothing is known to be wrong; empty where the image is new enough."""
-    saver = library_version(SAVERS.get(format, ""))
+    saver = library_version(SAVERS[format]) if format in SAVERS else None
     if saver is None or _number(saver) <= _number(image.framework):
         return ""
     return (
-        f"saved by {SAVERS[format]} {saver} and read by {image.framework} in {image}: an older release does not promise "
-        f"to read what a newer one wrote; deploy it once with --rm before you rely on it, or take ONNX"
+        f"saved by {SAVERS[format]} {saver}, and {image} has {image.framework}: an older release does not promise to "
+        f"read what a newer one wrote; deploy it once with --rm before you rely on it, or take ONNX"
     )
 
 
