@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-STARTS = 3
+STARTS = 5
 CALLS = 2000
 
 ARCHIVE = """

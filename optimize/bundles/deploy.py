@@ -94,7 +94,9 @@ def _create(session: Any, wish: Wish, say: Say, undo: ExitStack) -> None:
     key = f"optimize/{wish.name}/{digest_file(wish.bundle)[:16]}/model.tar.gz"
     _upload(s3, wish, key, say)
     _undo(undo, say, f"s3://{wish.bucket}/{key}", lambda: s3.delete_object(Bucket=wish.bucket, Key=key))
-    container = {"Image": wish.image, "ModelDataUrl": f"s3://{wish.bucket}/{key}"}
+    # The servers prefix what a worker prints; metrics go to the output of the container itself.
+    environment = {"OPTIMIZE_METRICS": "/proc/1/fd/1"}
+    container = {"Image": wish.image, "ModelDataUrl": f"s3://{wish.bucket}/{key}", "Environment": environment}
     sagemaker.create_model(ModelName=wish.name, PrimaryContainer=container, ExecutionRoleArn=wish.role)
     _undo(undo, say, f"model {wish.name}", lambda: sagemaker.delete_model(ModelName=wish.name))
     sagemaker.create_endpoint_config(EndpointConfigName=wish.name, ProductionVariants=[_variant(wish)])
