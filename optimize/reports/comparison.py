@@ -128,10 +128,10 @@ def _check_model(runs: Sequence[Run], force: bool) -> None:
 
 def _differences(runs: Sequence[Run]) -> Iterable[Difference]:
     yield from _differing("model", [_model(run.report) for run in runs])
-    yield from _differing("pipeline", [_flat(run.report.pipeline) for run in runs])
+    yield from _differing("pipeline", [flat(run.report.pipeline) for run in runs])
     yield from _differing("versions", [_versions(run.report) for run in runs])
-    yield from _differing("machine", [_flat(run.report.machine) for run in runs])
-    yield from _differing("target", [_flat(run.report.target.model_dump()) for run in runs])
+    yield from _differing("machine", [flat(run.report.machine) for run in runs])
+    yield from _differing("target", [flat(run.report.target.model_dump()) for run in runs])
 
 
 def _differing(area: str, tables: Sequence[Mapping[str, str]]) -> Iterable[Difference]:
@@ -151,13 +151,11 @@ def _versions(report: Report) -> dict[str, str]:
     return {**found, "optimize": report.tool_version}
 
 
-def _flat(value: Any, key: str = "") -> dict[str, str]:
+def flat(value: Any, key: str = "") -> dict[str, str]:
     """Dotted keys, as `-o` takes them."""
     if isinstance(value, Mapping):
         return {
-            k: v
-            for name, inner in value.items()
-            for k, v in _flat(inner, f"{key}.{name}" if key else str(name)).items()
+            k: v for name, inner in value.items() for k, v in flat(inner, f"{key}.{name}" if key else str(name)).items()
         }
     if isinstance(value, list | tuple):
         return {key: ", ".join(map(str, value))}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimize.reports.model import Report
+from optimize.reports.model import BundleReport, Report, Served
 
 DIGITS = Path(__file__).parent / "digits.json"
 
@@ -39,6 +39,17 @@ def unmeasured(report: Report) -> Report:
             ),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def bundled(report: Report) -> Report:
+    """A run that went to its end."""
+    served = Served(cold_start_s=3.2, p50_ms=1.7, p90_ms=2.9, requests=200)
+    bundle = BundleReport(
+        path="build/model.tar.gz", digest="d" * 64, size_bytes=1_234_567, container="torchserve", booted="it answered",
+        served=served,
+    )  # fmt: skip
+    return report.model_copy(update={"bundle": bundle, "until": "bundle"})
 
 
 HOSTILE = "<script>alert(1)</script>|`*_[x](javascript:alert(1))"

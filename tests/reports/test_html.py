@@ -117,6 +117,20 @@ def test_a_run_that_measured_nothing_still_has_its_page(screen: Browser, unmeasu
     assert screen.violations() == []
 
 
+def test_a_bundle_is_told_with_its_digest_and_how_it_was_served(bundled: Report) -> None:
+    text = to_html(bundled)
+    for words in (
+        "build/model.tar.gz",
+        "d" * 64,
+        "1.23 MB",
+        "it answered",
+        "p50 1.7 ms",
+        "200 requests",
+        "3.2 s after",
+    ):
+        assert words in text
+
+
 def test_the_page_says_all_that_the_report_holds(report: Report) -> None:
     text = to_html(report)
     for candidate in report.candidates:
