@@ -12,7 +12,7 @@ from optimize.reports.html import as_script_data, render
 from optimize.reports.plots import plot_rows
 from optimize.store import write_whole
 
-TIMED = ("p50_ms", "p50_ms_ci", "cold_start_s", "phases", "peak_mb", "loaded_mb", "samples")
+TIMED = ("p50_ms", "p50_ms_ci", "cold_start_s", "cold_cache_s", "phases", "peak_mb", "loaded_mb", "samples")
 
 
 def write_page(comparison: Comparison, path: Path) -> None:

@@ -48,6 +48,7 @@ def _timing(latency: Latency | None, cold_start: ColdStart | None, memory: Memor
             yield "latency_ratio_to_source", "ratio", latency.ratio.value, latency.ratio.ci
     if cold_start:
         yield "cold_start", "s", cold_start.total_s, cold_start.total_s_ci
+        yield "cold_start_cold_cache", "s", cold_start.cold_cache_total_s, cold_start.cold_cache_total_s_ci
         for phase in PHASES:
             yield f"cold_start_{phase}", "s", getattr(cold_start, f"{phase}_s"), None
     if memory:

@@ -67,6 +67,7 @@ def _timing(
         "p50_ms": latency.p50_ms if latency else None,
         "p50_ms_ci": latency.p50_ms_ci if latency else None,
         "cold_start_s": cold_start.total_s if cold_start else None,
+        "cold_cache_s": cold_start.cold_cache_total_s if cold_start else None,
         "phases": {phase: getattr(cold_start, f"{phase}_s") for phase in PHASES} if cold_start else None,
         "peak_mb": _mb(memory.peak_bytes) if memory else None,
         "loaded_mb": _mb(memory.loaded_bytes) if memory else None,

@@ -117,6 +117,7 @@
       marks: [
         Plot.barX(parts, { x: "seconds", y: "label", fill: "words", order: PHASES.map(p => p[1]), insetTop: 3, insetBottom: 3, className: "mark", title: p => `${p.label}: ${p.words} ${s(p.seconds)}` }),
         Plot.text(list, { x: r => d3.sum(Object.values(r.phases)), y: "label", text: r => s(r.cold_start_s), textAnchor: "start", dx: 5 }),
+        Plot.tickX(list.filter(r => r.cold_cache_s != null), { x: "cold_cache_s", y: "label", stroke: "currentColor", strokeWidth: 2.5, className: "cold", title: r => `${r.label}: ${s(r.cold_cache_s)} with a cold page cache` }),
         gate != null && gate <= most * 1.5 ? Plot.ruleX([gate], { stroke: "var(--bad)", strokeDasharray: "5 4", className: "gate", title: () => `gate ${gate} s` }) : null,
       ],
     });
