@@ -24,12 +24,13 @@ STARTS = 5
 CALLS = 2000
 
 ARCHIVE = """
-import resource, sys, time
+import sys, time
 from pathlib import Path
+from optimize.benchmarks.worker import peak_bytes
 from optimize.bundles.archive import write_archive
 started = time.perf_counter()
 write_archive(Path(sys.argv[1]), Path(sys.argv[2]), None if sys.argv[3] == "auto" else int(sys.argv[3]))
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(time.perf_counter() - started, peak_bytes())
 """
 
 HANDLER = """
@@ -145,7 +146,7 @@ def archive(folder: Path) -> None:
         command = [sys.executable, "-c", ARCHIVE, str(source), str(target), level]
         seconds, peak = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
         share, speed = target.stat().st_size / size, size / seconds / 1e6
-        print(f"  level {level}: {seconds:.1f} s, {speed:.0f} MB/s, {share:.0%} of it, peak {peak / 1e3:.0f} MB")
+        print(f"  level {level}: {seconds:.1f} s, {speed:.0f} MB/s, {share:.0%} of it, peak {peak / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ def link_files(source: Path, folder: Path) -> None:
 
 
 def write_handler(name: str, signature: Signature, settings: ServingSettings, code: Path) -> None:
-    """The handler `handlers/<name>.py` as `inference.py`, with the modules it imports and the signature it checks."""
+    """`handlers/serve_<name>.py` as `inference.py`, with the modules it imports and the signature it checks."""
     code.mkdir()
     shipped = files("optimize.bundles.handlers")
-    for target, origin in [("inference.py", f"{name}.py"), *((shared, shared) for shared in SHARED)]:
+    for target, origin in [("inference.py", f"serve_{name}.py"), *((shared, shared) for shared in SHARED)]:
         (code / target).write_bytes((shipped / origin).read_bytes())
     told = signature.to_json() | {"threads": settings.threads, "sizes": dict(settings.sizes)}
     (code / "signature.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -33,6 +33,8 @@ DEAD = (
 )
 """What the logs say when a model does not load. `/ping` stays healthy then, and requests hang or are refused."""
 POLL_S = 0.05
+# The toolkit's properties lack a newline at their end, so that its own `enable_model_api=true` gets lost.
+MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true", "TS_ENABLE_MODEL_API": "true"}
 FAILURES = 20
 """Answers of 500, one second together, after which there is no hope: multi-model-server starts without its model."""
 WAIT_S = 300.0
@@ -95,8 +97,8 @@ def _cause(log: str) -> str:
 
 
 @contextmanager
-def serve(toolkit: Toolkit, base: Path) -> Iterator[Server]:
-    """Serve `base`/model until the block ends.
+def serve(toolkit: Toolkit, base: Path, multi_model: bool = False) -> Iterator[Server]:
+    """Serve `base`/model, or in multi-model mode whatever it is told to load, until the block ends.
 
     The toolkits look for their server among all processes and give up where they find two, so there is one at a time.
     """
@@ -106,7 +108,7 @@ def serve(toolkit: Toolkit, base: Path) -> Iterator[Server]:
     except Timeout:
         raise ToolError(f"another bundle is being served by {toolkit.title}; end it, and try again") from None
     with lock:
-        server = _start(toolkit, base)
+        server = _start(toolkit, base, multi_model)
         try:
             yield server
         finally:
@@ -114,7 +116,7 @@ def serve(toolkit: Toolkit, base: Path) -> Iterator[Server]:
             lock.release()
 
 
-def _start(toolkit: Toolkit, base: Path) -> Server:
+def _start(toolkit: Toolkit, base: Path, multi_model: bool = False) -> Server:
     port = free_ports(1)[0]
     scratch = base / "run"
     scratch.mkdir()
@@ -123,7 +125,7 @@ def _start(toolkit: Toolkit, base: Path) -> Server:
     with (base / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=scratch, start_new_session=True,
-            env=_environment(toolkit, base, scratch, port),
+            env=_environment(toolkit, base, scratch, port) | (MULTI_MODEL if multi_model else {}),
         )  # fmt: skip
     return Server(process, port, base / "server.log")
 
@@ -178,6 +180,16 @@ def free_ports(count: int) -> list[int]:
                 stack.enter_context(socket.socket()).bind((LOOPBACK, port))
                 found.append(port)
         return found
+
+
+def wait_for_ping(server: Server, limit_s: float = 60.0) -> None:
+    """Until it listens, which says nothing of any model. Raises ToolError."""
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), contextlib.closing(socket.create_connection((LOOPBACK, server.port), 1)):
+            return
+        time.sleep(POLL_S)
+    raise ToolError(f"the server does not listen: {_cause(server.log())}")
 
 
 def wait_for_answer(server: Server, body: bytes, headers: dict[str, str], limit_s: float) -> Answer:

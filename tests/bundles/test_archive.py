@@ -106,11 +106,12 @@ def test_weights_are_stored_and_what_shrinks_is_compressed(tmp_path: Path) -> No
 
 
 WRITE = """
-import resource, sys
+import sys
 from pathlib import Path
 from optimize.bundles.archive import write_archive
+from optimize.benchmarks.worker import peak_bytes
 write_archive(Path(sys.argv[1]), Path(sys.argv[2]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_bytes())
 """
 
 
@@ -121,4 +122,4 @@ def test_memory_does_not_grow_with_the_size(tmp_path: Path) -> None:
             file.write(os.urandom(10_000_000))
     command = [sys.executable, "-c", WRITE, str(tmp_path / "source"), str(tmp_path / "model.tar.gz")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 100_000  # kB, for 300 MB
+    assert int(done.stdout) < 150e6  # For 300 MB.
