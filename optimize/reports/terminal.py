@@ -108,8 +108,9 @@ def print_report(report: Report, console: Console) -> None:
     console.print()
     console.print(_table(report, console.width), highlight=False)
     console.print()
-    console.print(_reasons(report), highlight=False)
-    console.print()
+    if any(c.reason for c in report.candidates):
+        console.print(_reasons(report), highlight=False)
+        console.print()
     console.print(Text(report.sentence, style="bold"), soft_wrap=True)
     if not Stage.MEASURE.after(Stage(report.until)):
         console.print(Text(f"Measured: {measured_where(report)}.", style="dim"), soft_wrap=True)
