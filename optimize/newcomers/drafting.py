@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from optimize.newcomers.paths import QUANTIZATIONS, Path
+from optimize.newcomers.paths import QUANTIZATIONS, Way
 
 Comments = Mapping[str, str]
 
@@ -33,7 +33,7 @@ def draft_name(text: str) -> str:
     return cleaned or "model"
 
 
-def draft_text(draft: Draft, paths: Sequence[Path], schema: str) -> str:
+def draft_text(draft: Draft, paths: Sequence[Way], schema: str) -> str:
     parts = [
         f"# yaml-language-server: $schema={schema}",
         f"# Written by `optimize init {draft.model}`. Next: `optimize plan`, which runs nothing, and `optimize run`.",
@@ -82,7 +82,7 @@ def _data(draft: Draft) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _candidates(draft: Draft, paths: Sequence[Path]) -> str:
+def _candidates(draft: Draft, paths: Sequence[Way]) -> str:
     """Only what some converter leads to; static quantization only where there is data to calibrate on."""
     there = [path for path in paths if path.stages]
     formats = list(dict.fromkeys(path.format for path in there))

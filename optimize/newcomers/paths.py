@@ -14,7 +14,7 @@ QUANTIZATIONS = ("none", "dynamic", "static")
 
 
 @dataclass(frozen=True)
-class Path:
+class Way:
     """To one candidate; `stages` is empty where there is no way."""
 
     candidate: str
@@ -32,7 +32,7 @@ class Path:
         return f"{way}; not installed: {', '.join(self.missing)}" if self.missing else way
 
 
-def paths_from(kind: str) -> tuple[Path, ...]:
+def paths_from(kind: str) -> tuple[Way, ...]:
     """To every format that can be run, at every quantization."""
     edges, origin = find_edges(kind)
     return tuple(
@@ -40,11 +40,11 @@ def paths_from(kind: str) -> tuple[Path, ...]:
     )
 
 
-def _path(edges: list[Edge], origin: tuple[str, str], name: str, quantization: str) -> Path:
+def _path(edges: list[Edge], origin: tuple[str, str], name: str, quantization: str) -> Way:
     way = shortest_path(edges, origin, (name, quantization)) or []
     libraries = dict.fromkeys(library for edge in way for library in edge.libraries)
     missing = tuple(library for library in libraries if not _is_there(library))
-    return Path(f"{name}-{quantization}", name, quantization, tuple(edge.name for edge in way), missing)
+    return Way(f"{name}-{quantization}", name, quantization, tuple(edge.name for edge in way), missing)
 
 
 def _is_there(library: str) -> bool:
