@@ -57,14 +57,17 @@ def test_the_golden_is_answered_right_in_every_form(running: Running, golden: Ca
     assert all(figures["max_abs"] < 1e-5 for figures in meter.figures().values())
 
 
-def test_a_content_type_may_have_parameters_and_an_accept_may_be_a_list(running: Running) -> None:
+def test_a_content_type_may_have_parameters_and_an_accept_may_be_a_list_where_the_handler_is_ours(
+    running: Running,
+) -> None:
     served, kind, _ = running
-    if "json named" not in served.forms:
-        pytest.skip("the PyTorch container's own handler reads neither")
-    body, _ = served.write(draw_inputs(kind, 1), "json named")
+    form = served.forms[-1] if served.forms[-1].startswith("json") else "json named"
+    body, _ = served.write(draw_inputs(kind, 1), form)
     headers = {"Content-Type": "application/json; charset=utf-8", "Accept": "text/html, application/json;q=0.9"}
     answer = served.server.post(body, headers)
-    assert (answer.status, answer.content_type) == (200, "application/json")
+    # The PyTorch container's own handler looks the whole header up in a table.
+    ours = "npz" in served.forms
+    assert (answer.status, answer.content_type) == (200, "application/json") if ours else answer.status >= 400
 
 
 BAD = [
