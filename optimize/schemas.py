@@ -18,7 +18,7 @@ def report_schema() -> dict[str, Any]:
 
 
 def pipeline_schema() -> dict[str, Any]:
-    """Of the file as it is written: `source` is one of the kinds, and `evaluation` may be a path alone."""
+    """Of the file as it is written: `source` is one of the kinds; `evaluation` and `report` may be a path alone."""
     schema = Pipeline.model_json_schema()
     options = [source.Options for source in sources().values()]
     kinds = [TypeAdapter(option).json_schema(ref_template="#/$defs/{model}") for option in options]
@@ -29,5 +29,7 @@ def pipeline_schema() -> dict[str, Any]:
     schema["properties"]["source"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
     evaluation = schema["$defs"]["Data"]["properties"]["evaluation"]
     evaluation["anyOf"].append({"type": "string"})
+    reports = schema["properties"]["report"]
+    schema["properties"]["report"] = {"anyOf": [reports, {"type": "string"}], "default": "build"}
     schema["$defs"].pop("SourceOptions", None)
     return {"$schema": DIALECT, "title": "optimize pipeline file", **schema}

@@ -127,7 +127,7 @@ class Bundle(Protocol):
     """Distributions whose versions the manifest records."""
 
     def lay_out(self, model: Artifact, settings: ServingSettings, folder: Path) -> None:
-        """Put the files into `folder`, which is empty. The model's own are linked, not copied, where that is possible."""
+        """Put the files into `folder`, which is empty. The model's own are linked where that is possible."""
 
     def open_folder(self, folder: Path, signature: Signature) -> Service:
         """Load what `lay_out` made, by the container's own rule and with no code but what lies in `folder`.

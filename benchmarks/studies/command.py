@@ -1,8 +1,8 @@
 """What the command itself costs: `python benchmarks/studies/command.py [--first-run]`.
 
-Start-up is paired with `python -c "import click"`, run in turn; a second run of the example, with nothing changed, is timed
-whole. With `--first-run` the example is first run in a fresh working directory, and the peak memory of the command's own
-process is read from the kernel.
+Start-up is paired with `python -c "import click"`, run in turn; a second run of the example, with nothing changed, is
+timed whole. With `--first-run` the example is first run in a fresh working directory, and the peak memory of the
+command's own process is read from the kernel.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def start_up() -> None:
         ratios.append(helps[-1] / click)
     ratios.sort()
     low, high = ratios[5], ratios[-6]  # order statistics: 97.3 % for the median of 21
-    print(f"optimize --help: {statistics.median(helps):.3f} s, {ratios[PAIRS // 2]:.2f}× [{low:.2f}, {high:.2f}] import click")
+    ratio = f"{ratios[PAIRS // 2]:.2f}× [{low:.2f}, {high:.2f}]"
+    print(f"optimize --help: {statistics.median(helps):.3f} s, {ratio} import click")
 
 
 def runs(workdir: Path, first: bool) -> None:

@@ -45,7 +45,7 @@ def _default() -> Path:
             "there is no pipeline.yaml here; say where the report is: optimize explain CANDIDATE --report PATH"
         )
     file = load(Path("pipeline.yaml"))
-    folder = file.resolve(file.pipeline.report)
+    folder = file.resolve(file.pipeline.report.folder)
     if not (folder / "report.json").is_file():
         raise UserError(f"{folder} holds no report.json yet; type: optimize run pipeline.yaml")
     return folder

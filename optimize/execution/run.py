@@ -19,6 +19,7 @@ from optimize.pipeline.loading import PipelineFile, load
 from optimize.pipeline.schema import Pipeline
 from optimize.plan import Plan, Stage, make_plan
 from optimize.reports.model import Report
+from optimize.reports.tracking import log_reports
 from optimize.reports.write import write_reports
 from optimize.selection import ABSOLUTE
 from optimize.store import State, Store
@@ -116,7 +117,8 @@ def run(
     ToolError; a gate that fails is a result, with exit code 1.
     """
     prepared = prepare(Path(path), overrides, only, Stage(until))
-    root = Path(workdir) if workdir else prepared.file.base / WORKDIR
+    # Absolute, since workers start in folders of their own.
+    root = Path(workdir).resolve() if workdir else prepared.file.base / WORKDIR
     watcher = watcher or Silent()
     with locked(root):
         store = Store(root)
@@ -127,7 +129,10 @@ def run(
         _need_golden(runner)
         finish = Finish(runner, prepared.plan, prepared.target, prepared.fidelity)
         report = finish.run()
-        paths = write_reports(report, prepared.file.resolve(prepared.file.pipeline.report))
+        folder = prepared.file.resolve(prepared.file.pipeline.report.folder)
+        paths = write_reports(report, folder)
+    if prepared.file.pipeline.report.mlflow:
+        log_reports(folder, prepared.file.pipeline.report.mlflow)
     return RunResult(report, tuple(runner.results.values()), paths)
 
 

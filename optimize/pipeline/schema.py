@@ -131,6 +131,14 @@ class Bundle(Section):
     output: str = "build/model.tar.gz"
 
 
+class Reports(Section):
+    """Where the reports go."""
+
+    folder: str = "build"
+    mlflow: str | None = None
+    """URI of the MLflow tracking that the run is logged to: http://host:5000, or sqlite:///mlflow.db."""
+
+
 class Pipeline(Section):
     """A pipeline file. Paths are relative to it."""
 
@@ -148,14 +156,27 @@ class Pipeline(Section):
     benchmark: Benchmark = Benchmark()
     limits: Limits = Limits()
     bundle: Bundle = Bundle()
-    report: str = "build"
-    """The folder that the reports are written into."""
+    report: Reports = Reports()
 
     @model_validator(mode="before")
     @classmethod
-    def _evaluation_in_short(cls, value: Any) -> Any:
-        """`evaluation: file.npz` is short for `evaluation: {file: file.npz}`."""
+    def _in_short(cls, value: Any) -> Any:
+        """`evaluation: file.npz` is short for `evaluation: {file: file.npz}`, and `report: DIR` for `{folder: DIR}`."""
         match value:
             case {"data": {"evaluation": str(file)} as data}:
-                return {**value, "data": {**data, "evaluation": {"file": file}}}
+                value = {**value, "data": {**data, "evaluation": {"file": file}}}
+        match value:
+            case {"report": str(folder)}:
+                value = {**value, "report": {"folder": folder}}
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _static_needs_data(cls, value: Any) -> Any:
+        """Static quantization is made by default only where there is calibration data for it."""
+        if not isinstance(value, dict) or not isinstance(value.get("candidates", {}), dict):
+            return value
+        data, candidates = value.get("data") or {}, value.get("candidates", {})
+        if "quantization" in candidates or (isinstance(data, dict) and data.get("calibration")):
+            return value
+        return {**value, "candidates": {**candidates, "quantization": ["none", "dynamic"]}}

@@ -74,6 +74,18 @@ def test_static_without_calibration_data_is_refused(onnx_project: Project) -> No
     assert "static quantization reads calibration data, and the file names none" in message(path)
 
 
+def test_static_is_left_out_by_default_where_there_is_no_calibration_data(onnx_project: Project) -> None:
+    path = onnx_project(data={}, candidates={"formats": ["onnx"]})
+    assert load(path).pipeline.candidates.quantization == ("none", "dynamic")
+    assert load(path, ["data.calibration=calibration.npz"]).pipeline.candidates.quantization[-1] == "static"
+
+
+def test_a_folder_alone_is_short_for_the_reports_section(onnx_project: Project) -> None:
+    reports = load(onnx_project(report="out")).pipeline.report
+    assert (reports.folder, reports.mlflow) == ("out", None)
+    assert load(onnx_project(), ["report={mlflow: runs}"]).pipeline.report.mlflow == "runs"
+
+
 def test_a_repeated_key_is_refused(onnx_project: Project) -> None:
     path = onnx_project()
     path.write_text(path.read_text() + "name: again\n")
