@@ -165,7 +165,7 @@ def _bounds(program: Any, module: Any, signature: Signature) -> tuple[str, ...]:
     """Guards in the words of the signature: `sequence > 6`."""
     names = list(inspect.signature(module.forward).parameters)
     variadic = _variadic(module)
-    said = {}
+    said: dict[str, Any] = {}
     for guard in _guards(program):
         text = guard
         for position, spec in enumerate(signature.inputs):
@@ -226,7 +226,7 @@ def _replacements() -> list[tuple[Any, str, Any]]:
     import torch
     from torch.nn.modules import rnn, transformer
 
-    meshgrid = torch.functional._meshgrid  # type: ignore[attr-defined]
+    meshgrid = torch.functional._meshgrid
     return [
         (rnn, "_VF", _Recurrence(rnn._VF)),
         (transformer, "_detect_is_causal_mask", lambda mask, is_causal=None, size=None: bool(is_causal)),

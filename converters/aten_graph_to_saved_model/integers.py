@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Integers(Variables):
         if restored not in self.tracked:
             integers, scales = self._stored(name, array, channel)
             with tf.init_scope():
-                self.tracked[restored] = Restored(integers, scales, array.dtype, safe_name(restored))
+                self.tracked[restored] = Restored(integers, scales, array.dtype, _shared_name(restored, array))
         return self.tracked[restored].value()
 
     def rows(self, name: str, array: Array, indices: Any) -> Any:
@@ -73,6 +74,11 @@ class Restored(tf.saved_model.experimental.TrackableResource):  # type: ignore[m
         tensor = tf.raw_ops.ReadVariableOp(resource=self.resource_handle, dtype=self._kind)
         tensor.set_shape(self.integers.shape)
         return tensor
+
+
+def _shared_name(name: str, array: Array) -> str:
+    """Models loaded into one process share what has one name: the content is a part of it."""
+    return f"{safe_name(name)}-{hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).hexdigest()}"
 
 
 def _worth_it(array: Array, channel: int) -> bool:

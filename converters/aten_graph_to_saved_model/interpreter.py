@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ class Context:
     types: Sequence[Mapping[str, Any] | None]
     """What torch recorded of its results, see `pytorch_to_aten_graph`."""
     graphs: Mapping[str, Any]
+    read_once: bool
+    """Whether one other operator reads its result, and no more."""
 
     @property
     def dtype(self) -> Any:
@@ -70,12 +73,25 @@ def _some(places: list[str], limit: int = 3) -> str:
 
 def interpret(graph: Mapping[str, Any], environment: Environment) -> list[Any]:
     """The graph's outputs. `environment` holds its inputs by name: `Value`s and numbers."""
+    reads = Counter(_names([[node["arguments"] for node in graph["nodes"]], graph["outputs"]]))
     for node in graph["nodes"]:
-        environment[node["name"]] = _run(node, graph["graphs"], environment)
+        context = Context(node["types"], graph["graphs"], reads[node["name"]] == 1)
+        environment[node["name"]] = _run(node, context, environment)
     return [resolve(output, environment) for output in graph["outputs"]]
 
 
-def _run(node: Mapping[str, Any], graphs: Mapping[str, Any], environment: Environment) -> Any:
+def _names(argument: Any) -> Iterator[str]:
+    """Of the values that an argument, or anything in it, refers to."""
+    if isinstance(argument, list):
+        for item in argument:
+            yield from _names(item)
+    elif isinstance(argument, dict) and set(argument) == {"value"} and isinstance(argument["value"], str):
+        yield argument["value"]
+    elif isinstance(argument, dict):
+        yield from _names(list(argument.values()))
+
+
+def _run(node: Mapping[str, Any], context: Context, environment: Environment) -> Any:
     found = RULES[node["operator"]]
     arguments = {name: resolve(value, environment) for name, value in node["arguments"].items()}
     if not found.lazy:
@@ -83,7 +99,7 @@ def _run(node: Mapping[str, Any], graphs: Mapping[str, Any], environment: Enviro
     try:
         # The name is what a profile of the SavedModel shows.
         with tf.name_scope(node["name"].lstrip("_") or "operator"):
-            result = found.function(Context(node["types"], graphs), **arguments)
+            result = found.function(context, **arguments)
             return _settled(result, node["types"])
     except (Unsupported, ValueError, TypeError, tf.errors.OpError) as error:
         place = f"{node['operator']} used by {node['module'] or 'the model'}"

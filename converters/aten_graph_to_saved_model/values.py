@@ -35,17 +35,22 @@ class Value:
         self._moved: dict[Order, Any] = {}
 
     @property
+    def data(self) -> Any:
+        """The tensor as it is stored."""
+        return self._data
+
+    @property
     def rank(self) -> int:
         return len(self.order)
 
     @property
     def dtype(self) -> Any:
-        return self._data.dtype
+        return self.data.dtype
 
     @property
     def shape(self) -> list[int | None]:
         """Logical sizes, None where they are known only when the model runs."""
-        sizes = self._data.shape.as_list()
+        sizes = self.data.shape.as_list()
         return [sizes[axis] for axis in self.order]
 
     @property
@@ -55,41 +60,70 @@ class Value:
     def stored(self, order: Order) -> Any:
         """The tensor with logical axis `i` at axis `order[i]`."""
         if order == self.order:
-            return self._data
+            return self.data
         if order not in self._moved:
-            self._moved[order] = tf.transpose(self._data, _permutation(self.order, order))
+            self._moved[order] = tf.transpose(self.data, _permutation(self.order, order))
         return self._moved[order]
 
     def size(self, axis: int) -> Any:
         """A Python integer where it is known now, else a scalar int32 tensor."""
         known = self.shape[axis]
-        return tf.shape(self._data)[self.order[axis]] if known is None else known
+        return tf.shape(self.data)[self.order[axis]] if known is None else known
 
     def permuted(self, axes: Sequence[int]) -> Value:
         """Logical axis `i` of the result is logical axis `axes[i]` of this."""
-        return Value(self._data, tuple(self.order[axis] for axis in axes))
+        return Value(self.data, tuple(self.order[axis] for axis in axes))
 
     def padded(self, rank: int) -> Value:
         """With axes of size 1 put before, as broadcasting does."""
         if rank == self.rank:
             return self
         missing = rank - self.rank
-        return Value(tf.reshape(self._data, tf.concat([[1] * missing, tf.shape(self._data)], 0))).reordered(
+        return Value(tf.reshape(self.data, tf.concat([[1] * missing, tf.shape(self.data)], 0))).reordered(
             (*range(missing), *(missing + axis for axis in self.order))
         )
 
     def reordered(self, order: Order) -> Value:
         """The same data, read in another order."""
-        return Value(self._data, order)
+        return Value(self.data, order)
 
     def settled(self, dtype: Any, shape: Sequence[int | None]) -> Value:
         """Of this dtype, and with these logical sizes known. Raises ValueError where a size is another."""
-        data = self._data if self._data.dtype == dtype else tf.cast(self._data, dtype)
+        data = self.data if self.data.dtype == dtype else tf.cast(self.data, dtype)
         sizes: list[int | None] = [None] * self.rank
         for axis, size in zip(self.order, shape, strict=True):
             sizes[axis] = size
         data.set_shape(sizes)
-        return Value(data, self.order) if data is not self._data else self
+        return Value(data, self.order) if data is not self.data else self
+
+
+class Convolved(Value):
+    """The result of a convolution that is said only when something asks for it.
+
+    So a batch norm that is its only reader can put its scale and offset into the filter and the bias beforehand:
+    `build(scale, offset)` says the convolution with each output channel times `scale` plus `offset`.
+    """
+
+    def __init__(self, build: Callable[[Value | None, Value | None], Any], order: Order) -> None:
+        self.build = build
+        self.order = order
+        self._data = None
+        self._moved = {}
+        self._settled: tuple[Any, Sequence[int | None]] | None = None
+
+    @property
+    def data(self) -> Any:
+        if self._data is None:
+            value = Value(self.build(None, None), self.order)
+            self._data = value.data if self._settled is None else value.settled(*self._settled).data
+        return self._data
+
+    def settled(self, dtype: Any, shape: Sequence[int | None]) -> Value:
+        self._settled = dtype, shape
+        return self
+
+    def scaled(self, scale: Value, offset: Value) -> Value:
+        return Convolved(lambda *_: self.build(scale, offset), self.order)
 
 
 class WeightStore(Protocol):
@@ -124,7 +158,8 @@ class Weight(Value):
         moved = self.array.transpose(permutation)
         as_it_is = permutation == sorted(permutation)
         name = self.name if as_it_is else f"{self.name}/{''.join(map(str, permutation))}"
-        return self.store.place(name, moved, order[0] if moved.ndim > 1 else None)
+        # torch keeps output channels first in every kind of weight but a transposed convolution's.
+        return self.store.place(name, moved, permutation.index(0) if moved.ndim > 1 else None)
 
     def permuted(self, axes: Sequence[int]) -> Weight:
         return Weight(self.name, self.array, self.store, tuple(self.order[axis] for axis in axes))
@@ -148,10 +183,13 @@ class Weight(Value):
 
 
 def derive(name: str, function: Callable[..., Any], *weights: Value) -> Value:
-    """`function` of weights, computed now. `function` takes arrays and gives one."""
+    """`function` of weights, computed now. `function` takes arrays and gives one.
+
+    `name` and the names of the weights are the result's identity: one name, one array.
+    """
     known = [weight for weight in weights if isinstance(weight, Weight)]
     result = np.ascontiguousarray(function(*(weight.value for weight in known)))
-    return Weight("/".join([known[0].name, name]), result, known[0].store)
+    return Weight("/".join([*dict.fromkeys(weight.name for weight in known), name]), result, known[0].store)
 
 
 def all_known(*values: Any) -> bool:

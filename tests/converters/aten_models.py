@@ -295,6 +295,21 @@ def _autocast(module: Any, x: Tensor) -> Tensor:
         return module.linear(x).float()
 
 
+class Wide(nn.Module):
+    """Weights large enough to be worth storing as integers: a table, a filter, a matrix, a recurrent layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(500, 64)
+        self.filter = nn.Conv1d(64, 64, 3, padding=1)
+        self.recurrent = nn.LSTM(64, 64, batch_first=True)
+        self.matrix = nn.Linear(64, 500)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = torch.relu(self.filter(self.table(tokens).mT)).mT
+        return self.matrix(self.recurrent(x)[0])
+
+
 QUICK = [
     Case("mlp", mlp, ROWS),
     Case("cnn", cnn, IMAGE),
@@ -318,6 +333,7 @@ QUICK = [
         ("a", "b", "c", "d", "e", "f"),
     ),
     Case("under_autocast", lambda: Function(_autocast, linear=nn.Linear(12, 4)), ROWS, tolerance=2e-2),
+    Case("wide", Wide, TOKENS),
     Case("halving", Halving, ROWS, ("rounds", "y")),
     Case("untouched", Untouched, ROWS, ("same", "more", "again")),
     Case("writes_in_place", WritesInPlace, VECTORS, ("y", "z")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from optimize.arrays import load_arrays, save_arrays
 from optimize.artifact import Artifact
 from optimize.converters import aten_graph_to_saved_model
 from optimize.converters.aten_graph_to_saved_model.coverage import document, table
+from optimize.quantizers import saved_model_weight_only
 from optimize.signature import Signature
 
 
@@ -29,12 +31,31 @@ def serve(folder: Path) -> None:
         save_arrays(folder / path.name.replace("inputs", "actual"), {name: r.numpy() for name, r in results.items()})
 
 
+def quantize(folder: Path) -> None:
+    """The same graph with its weights as integers."""
+    output = folder / "integers"
+    output.mkdir()
+    signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
+    made = saved_model_weight_only.quantize(
+        Artifact(folder / "graph", "aten_graph", "none", signature), None, {}, output
+    )
+    (folder / "integers.txt").write_text(" ".join([made.method, *made.notes]))
+    # Loaded beside a model of the same weights and names, which must not share its variables.
+    function = tf.saved_model.load(str(output)).signatures["serving_default"]
+    inputs = load_arrays(folder / "inputs0.npz")
+    results = function(**{name: tf.constant(value) for name, value in inputs.items()})
+    save_arrays(folder / "rounded0.npz", {name: r.numpy() for name, r in results.items()})
+
+
 def described(function: Any) -> dict[str, Any]:
     _, inputs = function.structured_input_signature
-    return {
-        kind: {name: [spec.dtype.name, spec.shape.as_list()] for name, spec in specs.items()}
-        for kind, specs in (("inputs", inputs), ("outputs", function.structured_outputs))
+    nodes = [node.op for body in function.graph.as_graph_def().library.function for node in body.node_def]
+    specs = {"inputs": inputs, "outputs": function.structured_outputs}
+    types = {
+        kind: {name: [spec.dtype.name, spec.shape.as_list()] for name, spec in named.items()}
+        for kind, named in specs.items()
     }
+    return {**types, "operations": dict(Counter(nodes))}
 
 
 def main(root: Path, names: list[str]) -> None:
@@ -45,6 +66,8 @@ def main(root: Path, names: list[str]) -> None:
             continue
         try:
             serve(folder)
+            if name == "wide":
+                quantize(folder)
         except Exception:  # noqa: BLE001 - one case's end is that case's result
             (folder / "error.txt").write_text("while converting\n" + traceback.format_exc())
 

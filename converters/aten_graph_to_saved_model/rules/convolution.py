@@ -11,7 +11,14 @@ import tensorflow as tf
 from optimize.arrays import Array
 from optimize.converters.aten_graph_to_saved_model import symbolic
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
-from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, channels_last, derive
+from optimize.converters.aten_graph_to_saved_model.values import (
+    Convolved,
+    Value,
+    Weight,
+    all_known,
+    channels_last,
+    derive,
+)
 
 _LETTERS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
@@ -25,10 +32,25 @@ def convolve(
     x, batched = _batched(input, spatial)
     stride, padding, dilation = (_each(amount, spatial) for amount in (stride, padding, dilation))
     data = x.stored(channels_last(spatial + 2))
-    data = _convolved(data, weight, stride, padding, dilation, groups, spatial)
-    if bias is not None and groups > 1:
-        data, bias = _with_bias_per_group(data, bias, groups), None
-    return _finished(data, bias, batched)
+
+    def build(scale: Value | None, offset: Value | None) -> Any:
+        filters, shift = (weight, bias) if scale is None else _folded(weight, bias, scale, offset)
+        y = _convolved(data, filters, stride, padding, dilation, groups, spatial)
+        if shift is None:
+            return y
+        return _with_bias_per_group(y, shift, groups) if groups > 1 else tf.nn.bias_add(y, shift.tensor)
+
+    if batched and context.read_once and all_known(weight, *([] if bias is None else [bias])):
+        return Convolved(build, channels_last(spatial + 2))
+    return _finished(build(None, None), None, batched)
+
+
+def _folded(weight: Value, bias: Value | None, scale: Value, offset: Any) -> tuple[Value, Value]:
+    """Filter and bias of scale·(w∗x + b) + offset, computed now."""
+    filters = derive("scaled", lambda w, s: w * s.reshape(-1, *[1] * (w.ndim - 1)), weight, scale)
+    if bias is None:
+        return filters, offset
+    return filters, derive("shifted", lambda b, s, o: b * s + o, bias, scale, offset)
 
 
 def _with_bias_per_group(x: Any, bias: Value, groups: int) -> Any:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from optimize.converters.aten_graph_to_saved_model import symbolic
 from optimize.converters.aten_graph_to_saved_model.rules.elementwise import cast, elementwise
 from optimize.converters.aten_graph_to_saved_model.rules.registry import rule
-from optimize.converters.aten_graph_to_saved_model.values import Value, all_known, channels_last, derive
+from optimize.converters.aten_graph_to_saved_model.values import Convolved, Value, all_known, channels_last, derive
 
 
 @rule("aten._native_batch_norm_legit_no_training.default", lazy=True)
@@ -43,7 +43,8 @@ def _batch_norm(context: Any, x: Value, weight: Any, bias: Any, mean: Value, var
         bias_array = rest[-1] if bias is not None else 0
         return (bias_array - mean * scale_of(mean, variance, *rest).astype(np.float64)).astype(variance.dtype)
 
-    return _scaled(x, derive("scale", scale_of, *parameters), derive("offset", offset_of, *parameters), context.dtype)
+    scale, offset = derive("scale", scale_of, *parameters), derive("offset", offset_of, *parameters)
+    return x.scaled(scale, offset) if isinstance(x, Convolved) else _scaled(x, scale, offset, context.dtype)
 
 
 def _scaled(x: Value, scale: Value, offset: Value, dtype: Any) -> Value:

@@ -169,7 +169,9 @@ def constant_pad(context: Any, self: Value, pad: list[Any], value: Any) -> Value
     if any(isinstance(amount, int) and amount < 0 for amount in pad):
         x = _cropped(x, self.order, before, after)
         before, after = ([symbolic.maximum(amount, 0) for amount in side] for side in (before, after))
-    return Value(tf.pad(x, _stored_pairs(before, after, self.order), constant_values=cast(value, x.dtype)), self.order)
+    # A constant other than zero is another operation, which TensorFlow fuses with nothing.
+    constant = 0 if value == 0 and x.dtype != tf.bool else cast(value, x.dtype)
+    return Value(tf.pad(x, _stored_pairs(before, after, self.order), constant_values=constant), self.order)
 
 
 def _pairs(pad: list[Any], rank: int) -> tuple[list[Any], list[Any]]:

@@ -18,7 +18,7 @@ def size(context: Any, self: Value, dim: int) -> Any:
     return self.size(dim)
 
 
-@rule("sym.getitem")
+@rule("sym.getitem", lazy=True)
 def item_of_list(context: Any, operands: list[Any]) -> Any:
     values, index = operands
     return values[index]
