@@ -65,6 +65,7 @@ def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, s
     import torch
 
     refusals: list[str] = []
+    last: Exception | None = None
     for how, dimension in _kinds_of_dimension():
         # A failed export leaves its marks on the example tensors: each attempt gets its own.
         tensors = tuple(torch.from_numpy(examples[name].copy()) for name in signature.input_names)

@@ -52,7 +52,7 @@ class Integers(Variables):
         return self._quantized[name]
 
 
-class Restored(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+class Restored(tf.saved_model.experimental.TrackableResource):
     """A variable that is not in the checkpoint: computed from the integers by the SavedModel's own initializer."""
 
     def __init__(self, integers: Any, scales: Any, dtype: Any, name: str) -> None:
@@ -78,7 +78,7 @@ class Restored(tf.saved_model.experimental.TrackableResource):  # type: ignore[m
 
 def _shared_name(name: str, array: Array) -> str:
     """Models loaded into one process share what has one name: the content is a part of it."""
-    return f"{safe_name(name)}-{hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).hexdigest()}"
+    return f"{safe_name(name)}-{hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()}"
 
 
 def _worth_it(array: Array, channel: int) -> bool:

@@ -157,6 +157,7 @@ class Finish:
             return None
         output = self._runner.file.resolve(self._pipeline.bundle.output)
         copy_whole(made.made.files / "model.tar.gz", output)
+        copy_whole(made.made.files / "golden.npz", output.with_name("golden.npz"))
         payload = made.payload
         return BundleReport(
             path=str(output), digest=payload["digest"], size_bytes=payload["size_bytes"],
@@ -169,6 +170,7 @@ class Finish:
             "container": self._pipeline.bundle.container,
             "name": self._pipeline.name,
             "candidate": candidate.name,
+            "threads": self._runner.threads,
             "provenance": self._provenance(candidate, choice, judged),
         }
         return self._run(step, candidate, {"model": self._entry_digest(candidate.artifact)}, parameters, {})

@@ -69,7 +69,7 @@ def convolve_with_named_padding(
     spatial = weight.rank - 2
     if padding == "valid":
         return convolve(context, input, weight, bias, stride, [0] * spatial, dilation, groups)
-    spans = [d * (k - 1) for d, k in zip(_each(dilation, spatial), weight.shape[2:], strict=True)]
+    spans = [d * (int(k or 0) - 1) for d, k in zip(_each(dilation, spatial), weight.shape[2:], strict=True)]
     pairs = [(span // 2, span - span // 2) for span in spans]
     return convolve(context, input, weight, bias, stride, pairs, dilation, groups)
 
