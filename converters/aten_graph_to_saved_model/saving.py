@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import tensorflow as tf
 from optimize.arrays import Array
 from optimize.converters.aten_graph_to_saved_model.interpreter import check_coverage, interpret, resolve
 from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, WeightStore
-from optimize.errors import ToolError
+from optimize.errors import ToolError, Unsupported
 from optimize.signature import Signature, TensorSpec
 
 # Below this, a weight is a constant of the graph, which TensorFlow can fold and read sizes and indices from.
@@ -59,6 +60,7 @@ def save(folder: Path, signature: Signature, store: Variables, output: Path) -> 
     """
     document = json.loads((folder / "graph.json").read_text())
     check_coverage(document["graph"])
+    _check_names(signature)
     weights = read_weights(folder / "weights.safetensors")
     module = tf.Module()
     serve = _function(document, weights, store, signature)
@@ -66,6 +68,13 @@ def save(folder: Path, signature: Signature, store: Variables, output: Path) -> 
     concrete = function.get_concrete_function()
     module.weights, module.serve = store.tracked, function
     tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})
+
+
+def _check_names(signature: Signature) -> None:
+    """TensorFlow would give an input of another name a name of its own."""
+    odd = [name for name in signature.input_names if name == "self" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)]
+    if odd:
+        raise Unsupported(f"SavedModel inputs are named by letters, digits and underscores; rename {', '.join(odd)}")
 
 
 def _function(

@@ -603,5 +603,6 @@ class Unknown(nn.Module):
 REFUSED = [
     Case("unknown_operators", Unknown, VECTORS, ("spectrum", "values")),
     Case("frozen_length", lambda: Function(lambda m, x: x * int(x.shape[1] / 2)), VECTORS),
+    Case("odd_name", mlp, {"a/b": Input("float32", ("batch", 12))}),
     Case("training_mode", lambda: nn.Sequential(nn.Linear(12, 4), nn.Dropout()), ROWS, training=True),
 ]

@@ -104,7 +104,7 @@ SLOW = [
     "squeezebert",
     "mamba",
 ]
-REFUSED = ["unknown_operators", "frozen_length", "training_mode"]
+REFUSED = ["unknown_operators", "frozen_length", "odd_name", "training_mode"]
 
 
 def _python(*arguments: str) -> str:
@@ -188,6 +188,10 @@ def test_all_operators_without_a_rule_are_named_with_the_module_that_uses_them(q
 
 def test_a_size_frozen_inside_the_graph_is_refused(quick: Path) -> None:
     assert "which fixes 'sequence'" in (quick / "frozen_length" / "error.txt").read_text()
+
+
+def test_a_name_that_tensorflow_would_change_is_refused(quick: Path) -> None:
+    assert "rename a/b" in (quick / "odd_name" / "error.txt").read_text()
 
 
 def test_a_module_in_training_mode_is_refused_with_the_layer(quick: Path) -> None:
