@@ -25,7 +25,7 @@ EXAMPLES = {
     "candidates": "candidates: {formats: [torchscript, onnx, saved_model], quantization: [none, dynamic, static]}",
     "gates": "gates: {accuracy_drop: 0.01, size_mb: 50}",
     "tolerances": "tolerances: {int8: {cosine: 0.97, top1: 0.95}}",
-    "benchmark": "benchmark: {processes: 5, threads: 1, budget_s: 15}",
+    "benchmark": "benchmark: {processes: 5, threads: 1, budget_s: 10}",
     "limits": "limits: {time_s: 600, memory_mb: 4000}",
     "bundle": "bundle: {container: auto, output: build/model.tar.gz}",
     "inputs": "inputs: {image: {dtype: float32, shape: [batch, 1, 8, 8]}}",

@@ -103,7 +103,7 @@ class Benchmark(Section):
     """Fresh processes per candidate: each start is a cold-start sample, and holds a generation of latency rounds."""
     threads: PositiveInt | None = None
     """Intra-operator threads; by default the physical cores of the target, at most those of this machine."""
-    budget_s: PositiveFloat = 15.0
+    budget_s: PositiveFloat = 10.0
     """Time for latency rounds, starts not counted."""
     cold_page_cache: bool = False
     """Also take cold starts with the artifact's files out of the page cache; where the kernel lets go of them."""
