@@ -15,7 +15,7 @@ from optimize.samples import Samples
 reads = "aten_graph"
 makes = "saved_model"
 quantization = "dynamic"
-libraries = ("tensorflow-cpu",)
+libraries = ("tensorflow-cpu", "tensorflow")
 
 
 def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:

@@ -9,7 +9,7 @@ from optimize.artifact import Artifact, Made
 
 reads = "aten_graph"
 makes = "saved_model"
-libraries = ("tensorflow-cpu",)
+libraries = ("tensorflow-cpu", "tensorflow")
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
