@@ -27,6 +27,7 @@ from optimize.store import State
 from optimize.versions import tool_version
 
 SOURCE = "source"
+BUNDLE_LIMIT_S = 600.0
 MEASURE_LIMIT_S = 4 * 3600.0
 """Latency has its own budget; this only ends a controller that hangs."""
 
@@ -210,7 +211,9 @@ class Finish:
             stage, "", {"model": runner.artifact(candidate.artifact)}, str(runner.golden().files), data=data,
             parameters=parameters,
         )  # fmt: skip
-        result = runner.run_request(step, key, lambda: request)
+        # A limit that is right for a candidate's steps may be too short for a server to start in.
+        limits = replace(runner.limits, time_s=max(runner.limits.time_s, BUNDLE_LIMIT_S))
+        result = runner.run_request(step, key, lambda: request, limits)
         runner.results[step.name] = result
         return result
 

@@ -37,7 +37,7 @@ class Runner:
         self._workers = Workers()
         limits = file.pipeline.limits
         memory = limits.memory_mb * 1e6 if limits.memory_mb else DEFAULT_MEMORY_SHARE * psutil.virtual_memory().total
-        self._limits = StepLimits(limits.time_s, int(memory))
+        self.limits = StepLimits(limits.time_s, int(memory))
 
     def run_plan(self, plan: Plan) -> None:
         """All steps of the plan, as many at a time as there are cores; their results are in `results`.
@@ -82,7 +82,7 @@ class Runner:
         self.watcher.started(step)
         with self.store.staging() as staged:
             request().write(staged / "request.json")
-            outcome = self._workers.run(staged, limits or self._limits)
+            outcome = self._workers.run(staged, limits or self.limits)
             self._raise_for_user(outcome)
             entry = self.store.publish(key, staged, _record(step, outcome))
         result = StepResult(step, outcome.state, outcome.reason, entry)
