@@ -19,7 +19,8 @@ import psutil
 from optimize.store import State
 
 KEPT_VARIABLES = (
-    "PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "OPTIMIZE_CACHE", "SSL_CERT_FILE",
+    "PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "SSL_CERT_FILE",
+    "OPTIMIZE_CACHE",
 )  # fmt: skip
 KEPT_PREFIXES = ("LC_", "PYTHON", "OPENBLAS_", "COVERAGE")
 """OPENBLAS_CORETYPE is set where an older OpenBLAS picks a wrong kernel; without it results would be wrong."""
