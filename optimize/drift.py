@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optimize.arrays import Array, Arrays
-from optimize.pipeline.schema import Tolerance
+
+if TYPE_CHECKING:
+    from optimize.pipeline.schema import Tolerance  # Workers measure drift, and do without the file's types.
 
 
 class DriftMeter:

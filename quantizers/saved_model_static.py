@@ -18,6 +18,7 @@ from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
+from optimize.runtimes.lean_tensorflow import prepare_environment
 from optimize.samples import Samples
 from optimize.signature import Signature
 
@@ -35,7 +36,7 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
         )
     if calibration is None:
         raise ValueError("static quantization without calibration data")
-    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+    prepare_environment()
     from neural_compressor.tensorflow import StaticQuantConfig, quantize_model
 
     work = output.parent / "neural-compressor"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.runtimes.lean_tensorflow import leave_keras_out
 from optimize.samples import Samples
 
 reads = "aten_graph"
@@ -19,6 +20,7 @@ libraries = ("tensorflow-cpu", "tensorflow")
 
 
 def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+    leave_keras_out()
     from optimize.converters.aten_graph_to_saved_model.integers import Integers
     from optimize.converters.aten_graph_to_saved_model.saving import save
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.runtimes.lean_tensorflow import leave_keras_out
 
 reads = "aten_graph"
 makes = "saved_model"
@@ -13,6 +14,7 @@ libraries = ("tensorflow-cpu", "tensorflow")
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    leave_keras_out()
     from optimize.converters.aten_graph_to_saved_model.saving import Variables, save
 
     save(model.path, model.signature, Variables(), output)

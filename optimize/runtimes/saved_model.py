@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact
+from optimize.runtimes.lean_tensorflow import leave_init_out, leave_keras_out, prepare_environment
 from optimize.stages import RuntimeSettings
 
 reads = "saved_model"
@@ -16,23 +15,23 @@ SIGNATURE = "serving_default"
 
 
 def prepare(settings: RuntimeSettings) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # On by default where the processor has AVX-512 VNNI; int8 models have no kernels without it.
-    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-    # TensorFlow imports Keras where it finds it, and Keras imports scikit-learn: a third of the import, for code that
-    # serving a SavedModel never runs and TensorFlow Serving does not have.
-    if "keras" not in sys.modules:
-        sys.modules["keras"] = None  # type: ignore[assignment]
-    import tensorflow as tf
+    prepare_environment()
+    leave_keras_out()
+    leave_init_out()
+    from tensorflow.python.compat.v2_compat import enable_v2_behavior
+    from tensorflow.python.framework import config
+    from tensorflow.python.ops import lookup_ops  # noqa: F401 - SavedModels with tables are revived by it
+    from tensorflow.python.saved_model import load  # noqa: F401 - imported in this phase, used in the next
 
-    tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    enable_v2_behavior()  # As tensorflow/__init__.py does.
+    config.set_intra_op_parallelism_threads(settings.threads)
+    config.set_inter_op_parallelism_threads(1)
 
 
 def read(model: Artifact) -> Any:
-    import tensorflow as tf
+    from tensorflow.python.saved_model.load import load
 
-    return tf.saved_model.load(str(model.path))
+    return load(str(model.path))
 
 
 def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> SavedModelSession:
@@ -41,14 +40,14 @@ def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> SavedModelS
 
 class SavedModelSession:
     def __init__(self, loaded: Any, model: Artifact) -> None:
-        import tensorflow as tf
+        from tensorflow.python.framework import config, constant_op
 
         self._loaded = loaded  # The function holds its variables weakly.
         self._function = loaded.signatures[SIGNATURE]
-        self._constant = tf.constant
+        self._constant = constant_op.constant
         self._inputs = model.signature.input_names
         self._outputs = model.signature.output_names
-        self.threads: int | None = tf.config.threading.get_intra_op_parallelism_threads()
+        self.threads: int | None = config.get_intra_op_parallelism_threads()
 
     def run(self, inputs: Arrays) -> Arrays:
         result = self._function(**{name: self._constant(inputs[name]) for name in self._inputs})
