@@ -38,7 +38,7 @@ _PLACEMENT = frozenset(
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
-    from optimize.sources.pytorch import load_module
+    from optimize.sources.modules import load_module
 
     return export_graph(load_module(model), model.signature, examples, output)
 

@@ -22,7 +22,7 @@ INLINE_BYTES = 1_500_000_000
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
-    from optimize.sources.pytorch import load_module
+    from optimize.sources.modules import load_module
 
     failures: list[str] = []
     for method, export in (("torch.onnx.export over torch.export", _export), ("torch.onnx.export by tracing", _trace)):

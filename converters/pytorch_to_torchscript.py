@@ -24,7 +24,7 @@ FILE = "model.pt"
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     import torch
 
-    from optimize.sources.pytorch import load_module
+    from optimize.sources.modules import load_module
 
     module = load_module(model)
     tensors = tuple(torch.from_numpy(examples[name]) for name in model.signature.input_names)

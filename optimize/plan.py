@@ -79,13 +79,17 @@ class Plan:
     until: Stage
 
 
+Node = tuple[str, str]
+"""Format and quantization; for a source, its kind and `none`, or `source` before it is adopted into the store."""
+
+
 @dataclass(frozen=True)
 class Edge:
-    """A stage as the path search sees it: from one node (format, quantization) to another."""
+    """A stage as the path search sees it: from one node to another."""
 
     name: str
-    start: tuple[str, str]
-    end: tuple[str, str]
+    start: Node
+    end: Node
     libraries: tuple[str, ...]
     module: str
 
@@ -94,10 +98,10 @@ def make_plan(pipeline: Pipeline, only: Sequence[str] = (), until: Stage = Stage
     """Raises UserError for a candidate in `only` that is not in the file, or a format nobody makes."""
     candidates = _expand(pipeline)
     _check_only(only, candidates)
-    edges, origin = find_edges(pipeline.source.kind)
+    edges, origins = find_edges(pipeline.source.kind)
     steps: dict[str, Step] = {"golden": _golden(pipeline)}
     planned = [
-        _plan_candidate(candidate, pipeline, edges, origin, steps)
+        _plan_candidate(candidate, pipeline, edges, origins, steps)
         for candidate in candidates
         if not only or candidate.name in only
     ]
@@ -131,8 +135,8 @@ def _golden(pipeline: Pipeline) -> Step:
     return Step("golden", Stage.GOLDEN, source.__name__, libraries=source.libraries)
 
 
-def find_edges(kind: str) -> tuple[list[Edge], tuple[str, str]]:
-    """All stages as edges, and the node a source of this kind stands on.
+def find_edges(kind: str) -> tuple[list[Edge], list[Node]]:
+    """All stages as edges, and the nodes a source of this kind stands on: its own first.
 
     A converter that reads and makes the same format adopts a source of that kind: what it makes is the format's own
     layout in the store, and every other stage starts from that.
@@ -145,7 +149,8 @@ def find_edges(kind: str) -> tuple[list[Edge], tuple[str, str]]:
         end = (quantizer.makes, quantizer.quantization)
         edges.append(Edge(name, (quantizer.reads, "none"), end, quantizer.libraries, _module(quantizer)))
     adopted = any(edge.start == (kind, "source") for edge in edges)
-    return edges, (kind, "source" if adopted else "none")
+    others = stages.stages("sources")[kind].read_as
+    return edges, [(kind, "source" if adopted else "none"), *((other, "none") for other in others if other != kind)]
 
 
 def _module(stage: Any) -> str:
@@ -153,10 +158,10 @@ def _module(stage: Any) -> str:
     return name
 
 
-def shortest_path(edges: Sequence[Edge], start: tuple[str, str], end: tuple[str, str]) -> list[Edge] | None:
-    """Fewest stages; among equals the one that stands first in the tables."""
-    paths: dict[tuple[str, str], list[Edge]] = {start: []}
-    todo = deque([start])
+def shortest_path(edges: Sequence[Edge], starts: Sequence[Node], end: Node) -> list[Edge] | None:
+    """Fewest stages; among equals from the first start, by the stage that stands first in the tables."""
+    paths: dict[Node, list[Edge]] = {start: [] for start in starts}
+    todo = deque(starts)
     while todo:
         node = todo.popleft()
         if node == end:
@@ -169,9 +174,9 @@ def shortest_path(edges: Sequence[Edge], start: tuple[str, str], end: tuple[str,
 
 
 def _plan_candidate(
-    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origin: tuple[str, str], steps: dict[str, Step]
+    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step]
 ) -> Candidate:
-    path = shortest_path(edges, origin, (candidate.format, candidate.quantization))
+    path = shortest_path(edges, origins, (candidate.format, candidate.quantization))
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
     if candidate.quantization == "static" and not pipeline.data.calibration:

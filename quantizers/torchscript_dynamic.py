@@ -25,7 +25,7 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
     import torch
     from torch import nn
 
-    from optimize.sources.pytorch import load_module
+    from optimize.sources.modules import load_module
 
     module = load_module(model)
     kinds = {nn.Linear, nn.LSTM, nn.GRU}

@@ -24,11 +24,11 @@ BATCH = 32
 def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
     import torch
 
-    from optimize.sources.pytorch import PyTorchSource, build_module
+    from optimize.sources.modules import module_source
 
     if calibration is None:
         raise ValueError("static quantization without calibration data")
-    source = PyTorchSource(build_module(model), model.signature)
+    source = module_source(model)
     tensors = _tensors(model.signature, examples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.

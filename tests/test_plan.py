@@ -16,12 +16,12 @@ def edge(name: str, start: str, end: str) -> Edge:
 
 def test_the_shortest_path_wins_and_then_the_order_of_the_table() -> None:
     edges = [edge("far", "a", "b"), edge("far2", "b", "c"), edge("near", "a", "c"), edge("late", "a", "c")]
-    found = shortest_path(edges, ("a", "none"), ("c", "none"))
+    found = shortest_path(edges, [("a", "none")], ("c", "none"))
     assert found is not None and [e.name for e in found] == ["near"]
 
 
 def test_no_path_is_none() -> None:
-    assert shortest_path([edge("x", "b", "a")], ("a", "none"), ("b", "none")) is None
+    assert shortest_path([edge("x", "b", "a")], [("a", "none")], ("b", "none")) is None
 
 
 def test_the_example_has_nine_candidates_each_with_a_path() -> None:
@@ -60,7 +60,7 @@ def test_a_pair_that_no_stage_makes_is_unsupported_with_a_reason(onnx_project: P
 
 
 def test_a_source_of_a_formats_own_kind_is_adopted_first() -> None:
-    _, origin = find_edges("onnx")
-    assert origin == ("onnx", "source")
-    _, origin = find_edges("pytorch")
-    assert origin == ("pytorch", "none")
+    _, origins = find_edges("onnx")
+    assert origins == [("onnx", "source")]
+    _, origins = find_edges("pytorch")
+    assert origins == [("pytorch", "none")]

@@ -22,7 +22,7 @@ MEMBERS = {
     "converters": {"reads": str, "makes": str, "libraries": tuple},
     "quantizers": {"reads": str, "makes": str, "quantization": str, "libraries": tuple},
     "runtimes": {"reads": str, "libraries": tuple},
-    "sources": {"kind": str, "libraries": tuple},
+    "sources": {"kind": str, "libraries": tuple, "read_as": tuple},
     "bundles": {"container": str, "formats": tuple, "libraries": tuple},
 }
 VERBS = {

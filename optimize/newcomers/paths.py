@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimize import stages
-from optimize.plan import Edge, find_edges, shortest_path
+from optimize.plan import Edge, Node, find_edges, shortest_path
 from optimize.versions import library_version
 
 ALTERNATIVES = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}
@@ -34,14 +35,14 @@ class Way:
 
 def paths_from(kind: str) -> tuple[Way, ...]:
     """To every format that can be run, at every quantization."""
-    edges, origin = find_edges(kind)
+    edges, origins = find_edges(kind)
     return tuple(
-        _path(edges, origin, name, quantization) for name in stages.runtimes() for quantization in QUANTIZATIONS
+        _path(edges, origins, name, quantization) for name in stages.runtimes() for quantization in QUANTIZATIONS
     )
 
 
-def _path(edges: list[Edge], origin: tuple[str, str], name: str, quantization: str) -> Way:
-    way = shortest_path(edges, origin, (name, quantization)) or []
+def _path(edges: list[Edge], origins: Sequence[Node], name: str, quantization: str) -> Way:
+    way = shortest_path(edges, origins, (name, quantization)) or []
     libraries = dict.fromkeys(library for edge in way for library in edge.libraries)
     missing = tuple(library for library in libraries if not _is_there(library))
     return Way(f"{name}-{quantization}", name, quantization, tuple(edge.name for edge in way), missing)

@@ -107,6 +107,9 @@ class Source(Protocol):
 
     kind: str
     libraries: tuple[str, ...]
+    read_as: tuple[str, ...]
+    """Other kinds whose converters can start from this one. With `pytorch` the module also has `build_module(model)`,
+    which gives the source as a `torch.nn.Module` in eval mode."""
     Options: type[SourceOptions]
 
     def prepare(self, settings: RuntimeSettings) -> None: ...

@@ -14,6 +14,7 @@ from optimize.stages import RuntimeSettings
 
 kind = "onnx"
 libraries = ("onnx", "onnxruntime")
+read_as = ()
 
 DTYPE = {
     "tensor(bool)": "bool", "tensor(int8)": "int8", "tensor(int16)": "int16", "tensor(int32)": "int32",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,16 +9,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact
 from optimize.errors import UserError
-from optimize.signature import Signature
 from optimize.sources.base import InputSpec, SourceOptions
+from optimize.sources.modules import ModuleSource, first_line
+from optimize.sources.modules import prepare as prepare
 from optimize.sources.user_code import load_reference, split_reference
 from optimize.stages import RuntimeSettings
 
 kind = "pytorch"
 libraries = ("torch", "safetensors")
+read_as = ("pytorch",)
 
 
 class Options(SourceOptions):
@@ -48,19 +48,12 @@ class Options(SourceOptions):
         return {"factory": self.factory}
 
 
-def prepare(settings: RuntimeSettings) -> None:
-    import torch
-
-    torch.set_num_threads(settings.threads)
-    torch.set_num_interop_threads(1)
-
-
 def read(model: Artifact) -> Any:
     return build_module(model)
 
 
-def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> PyTorchSource:
-    return PyTorchSource(loaded, model.signature)
+def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> ModuleSource:
+    return ModuleSource(loaded, model.signature)
 
 
 def build_module(model: Artifact) -> Any:
@@ -79,12 +72,6 @@ def build_module(model: Artifact) -> Any:
     _load_state(module, state, options)
     # Gradients play no part here, and a quantized layer cannot be traced around a tensor that asks for one.
     return module.eval().requires_grad_(False)
-
-
-def load_module(model: Artifact) -> Any:
-    """The module as converters want it: the signature's inputs by position, a flat tuple of the signature's outputs
-    (or the one tensor where there is one), in eval mode."""
-    return PyTorchSource(build_module(model), model.signature).positional(model.signature)
 
 
 def _read_state(path: Path, trust: bool) -> Mapping[str, Any]:
@@ -122,7 +109,7 @@ def _read_pickle(path: Path, trust: bool) -> Any:
     except pickle.UnpicklingError as error:
         raise UserError(_pickle_message(path, error), "source.weights") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read as weights: {_first_line(error)}", "source.weights") from error
+        raise UserError(f"{path} cannot be read as weights: {first_line(error)}", "source.weights") from error
 
 
 def _pickle_message(path: Path, error: Exception) -> str:
@@ -131,16 +118,12 @@ def _pickle_message(path: Path, error: Exception) -> str:
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, IndexError):
-        return f"{path} cannot be read as weights: {_first_line(error)}"
+        return f"{path} cannot be read as weights: {first_line(error)}"
     executed = ", ".join(names) or "code of its own"
     return (
         f"{path} is a pickle: opening it would execute {executed}. Save the state_dict as safetensors, "
         f"or, if you made this file yourself, put `trust: true` under `source`"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _load_state(module: Any, state: Mapping[str, Any], options: Mapping[str, Any]) -> None:
@@ -167,87 +150,3 @@ def _arguments(options: Mapping[str, Any]) -> str:
 
 def _some(values: list[str], most: int = 5) -> str:
     return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
-
-
-class PyTorchSource:
-    """The user's module behind arrays by name."""
-
-    def __init__(self, module: Any, signature: Signature) -> None:
-        import torch
-
-        self.module = module
-        self.signature = Signature(signature.inputs)
-        self.threads: int | None = torch.get_num_threads()
-        self._by_keyword = _takes_by_keyword(self.module, self.signature)
-
-    def run(self, inputs: Arrays) -> Arrays:
-        import torch
-
-        tensors = [torch.from_numpy(inputs[name]) for name in self.signature.input_names]
-        with torch.inference_mode():
-            try:
-                result = self.call(tensors)
-            except Exception as error:
-                given = ", ".join(f"{name}: {a.dtype.name}{list(a.shape)}" for name, a in inputs.items())
-                message = f"the model refuses its signature ({given}): {type(error).__name__}: {_first_line(error)}"
-                raise UserError(message, "source.inputs") from error
-        return {name: tensor.detach().numpy() for name, tensor in flatten(result).items()}
-
-    def call(self, tensors: list[Any], module: Any = None) -> Any:
-        """`module` stands in for the source's own where a stage has changed it."""
-        module = self.module if module is None else module
-        if self._by_keyword:
-            return module(**dict(zip(self.signature.input_names, tensors, strict=True)))
-        return module(*tensors)
-
-    def positional(self, signature: Signature) -> Any:
-        import torch
-
-        source, names = self, signature.output_names
-
-        class Positional(torch.nn.Module):
-            """`model` is the user's own module; stages may replace it, or parts of it, by what they make of it."""
-
-            def __init__(self) -> None:
-                super().__init__()
-                self.model = source.module
-
-            def forward(self, *inputs: Any) -> Any:
-                outputs = flatten(source.call(list(inputs), self.model))
-                return outputs[names[0]] if len(names) == 1 else tuple(outputs[name] for name in names)
-
-        return Positional().eval()
-
-
-def _takes_by_keyword(module: Any, signature: Signature) -> bool:
-    """Whether `forward` has parameters of exactly these names; if not, they go by position."""
-    try:
-        inspect.signature(module.forward).bind(**dict.fromkeys(signature.input_names))
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def flatten(result: Any, name: str = "") -> dict[str, Any]:
-    """Tensors by name out of a tensor, tuple, list, mapping, dataclass, nested.
-
-    One tensor is `output`; items of a tuple are `output_0`, `output_1`; keys and fields keep their names, joined by `_`
-    where nested. What is None or no tensor is left out.
-    """
-    import torch
-
-    if isinstance(result, torch.Tensor):
-        return {name or "output": result}
-    if isinstance(result, Mapping):
-        pairs = [(str(key), value) for key, value in result.items()]
-    elif hasattr(result, "__dataclass_fields__"):
-        pairs = [(key, getattr(result, key)) for key in result.__dataclass_fields__]
-    elif isinstance(result, (list, tuple)):
-        keys = getattr(result, "_fields", None) or [f"{'' if name else 'output_'}{i}" for i in range(len(result))]
-        pairs = list(zip(keys, result, strict=True))
-    else:
-        return {}
-    flat: dict[str, Any] = {}
-    for key, value in pairs:
-        flat |= flatten(value, f"{name}_{key}" if name else key)
-    return flat
