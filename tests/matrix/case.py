@@ -1,0 +1,49 @@
+"""What a row of the matrix is: a model in a folder, and the section of the pipeline file that names it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ZOOS = ("tests.matrix.zoo_pytorch",)
+"""Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """`make(folder)`, called in a process of its own, writes the model's files and gives the pipeline file's other
+    sections (`source` at least; `data` where random inputs will not do)."""
+
+    name: str
+    kind: str
+    make: str
+    """`tests.matrix.zoo_pytorch:mlp`"""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Further keyword arguments of `make`."""
+
+    def build(self, folder: Path) -> dict[str, Any]:
+        module, _, function = self.make.partition(":")
+        code = (
+            "import json, sys, importlib, pathlib\n"
+            f"sections = importlib.import_module({module!r}).{function}(pathlib.Path('.'), **{dict(self.changes)!r})\n"
+            "pathlib.Path('sections.json').write_text(json.dumps(sections))"
+        )
+        root = str(Path(__file__).parents[2])
+        done = subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n{code}"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        sections: dict[str, Any] = json.loads((folder / "sections.json").read_text(encoding="utf-8"))
+        assert sections["source"]["kind"] == self.kind
+        return sections
+
+
+def all_cases() -> tuple[Case, ...]:
+    return tuple(case for zoo in ZOOS for case in importlib.import_module(zoo).CASES)

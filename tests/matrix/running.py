@@ -1,0 +1,103 @@
+"""Runs rows of the matrix, and writes them down as docs/matrix.json and docs/matrix.md.
+
+`python -m tests.matrix.running [NAME...]` measures the rows named (all, if none) and rewrites both files.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from optimize.execution.run import run
+from optimize.stages import runtimes
+from tests.matrix.case import Case, all_cases
+
+DOCS = Path(__file__).parents[2] / "docs"
+HEAD = """\
+# Sources and formats
+
+Made by `python -m tests.matrix.running`, which the tests repeat: a cell says whether the converted model gives the
+source's own answers at sizes that it was not converted at, and which converter made it. The figure is the largest
+relative error of any output. A path that does not exist, or does not hold, says why below the table.
+
+"""
+
+Cell = Mapping[str, Any]
+Row = Mapping[str, Cell]
+
+
+def run_case(case: Case, folder: Path) -> Row:
+    """Format to what became of it."""
+    sections = case.build(folder)
+    pipeline = {
+        "name": "matrix", **sections,
+        "candidates": {"formats": list(runtimes()), "quantization": ["none"]},
+        "benchmark": {"processes": 3, "budget_s": 0.1},
+    }  # fmt: skip
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")
+    result = run(folder / "pipeline.yaml", until="check")
+    return {candidate.format: _cell(candidate) for candidate in result.report.candidates}
+
+
+def _cell(candidate: Any) -> Cell:
+    drift = max((output.max_relative for output in (candidate.drift or {}).values()), default=None)
+    return {
+        "state": str(candidate.state),
+        "converter": candidate.converter,
+        "drift": None if drift is None else float(f"{drift:.1e}"),
+        "reason": "" if candidate.state == "ok" else candidate.reason,
+    }
+
+
+def read_matrix() -> dict[str, Any]:
+    file = DOCS / "matrix.json"
+    matrix: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return matrix
+
+
+def page(matrix: Mapping[str, Any]) -> str:
+    formats = list(runtimes())
+    lines = [HEAD, f"| source | model | {' | '.join(formats)} |", f"|---|---|{'---|' * len(formats)}"]
+    reasons = []
+    for name, entry in matrix.items():
+        row = entry["cells"]
+        lines.append(f"| {entry['kind']} | {name} | {' | '.join(_words(row.get(f)) for f in formats)} |")
+        reasons += [f"- {name} → {f}: {_plain(row[f]['reason'])}" for f in formats if row.get(f, {}).get("reason")]
+    if reasons:
+        lines += ["", "## Reasons", "", *reasons]
+    return "\n".join(lines) + "\n"
+
+
+def _words(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if cell["state"] != "ok":
+        return str(cell["state"])
+    return f"{cell['drift']:.0e}<br>{cell['converter'].replace('_', chr(92) + '_')}"
+
+
+def _plain(reason: str) -> str:
+    text = " ".join(reason.split())
+    return (text if len(text) <= 300 else text[:297] + "...").replace("<", "&lt;").replace("|", chr(92) + "|")
+
+
+def main(names: Sequence[str]) -> None:
+    matrix = read_matrix()
+    cases = [case for case in all_cases() if not names or case.name in names]
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            matrix[case.name] = {"kind": case.kind, "cells": run_case(case, Path(folder))}
+        print(case.name, {f: c["state"] for f, c in matrix[case.name]["cells"].items()}, flush=True)
+    ordered = {case.name: matrix[case.name] for case in all_cases() if case.name in matrix}
+    (DOCS / "matrix.json").write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+    (DOCS / "matrix.md").write_text(page(ordered), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,33 @@
+"""The documents claim what holds: every row is run again, and every case of the zoo has its row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.matrix.case import Case, all_cases
+from tests.matrix.running import DOCS, page, read_matrix, run_case
+
+CASES = all_cases()
+SLACK = 10
+"""Rounding differs between machines: an error may be that many times the one in the documents, or up to 1e-5."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_a_row_is_what_the_documents_say(case: Case, tmp_path: Path) -> None:
+    written = read_matrix()[case.name]["cells"]
+    found = run_case(case, tmp_path)
+    assert {f: (c["state"], c["converter"]) for f, c in found.items()} == {
+        f: (c["state"], c["converter"]) for f, c in written.items()
+    }, {f: c["reason"] for f, c in found.items()}
+    for name, cell in found.items():
+        if cell["state"] == "ok":
+            assert cell["drift"] <= max(SLACK * written[name]["drift"], 1e-5), name
+
+
+def test_the_page_holds_a_row_for_every_case_and_nothing_else() -> None:
+    matrix = read_matrix()
+    assert list(matrix) == [case.name for case in CASES], "type: python -m tests.matrix.running"
+    assert (DOCS / "matrix.md").read_text(encoding="utf-8") == page(matrix), "type: python -m tests.matrix.running"
