@@ -121,19 +121,21 @@ def _file_key(kind: str) -> str:
 
 
 def _factory(seen: Seen, base: Path, given: str | None, comments: dict[str, str]) -> dict[str, str]:
+    """With where the weights stand in a training checkpoint."""
     from optimize.newcomers.details import details
     from optimize.newcomers.finding import find_factory
 
+    known = {} if seen.weights or seen.trust else details("pytorch", seen.path)
+    key = {"weights_key": known["weights_key"]} if known.get("weights_key") else {}
     if given:
-        return {"factory": given}
-    weights = seen.weights or ({} if seen.trust else details("pytorch", seen.path).get("weights", {}))
-    found = find_factory(seen.path.parent, weights)
+        return {"factory": given, **key}
+    found = find_factory(seen.path.parent, seen.weights or known.get("weights", {}))
     if found:
         comments["factory"] = "the class whose attributes are those of the state_dict"
-        return {"factory": _relative(seen.path.parent / found, base)}
+        return {"factory": _relative(seen.path.parent / found, base), **key}
     question = "What builds the module (path/to/file.py:Class)"
     flag = f"--factory model.py:Net: the class or function that builds the module of {seen.path.name}"
-    return {"factory": _ask(question, flag)}
+    return {"factory": _ask(question, flag), **key}
 
 
 def _inputs(seen: Seen, data: tuple[DataFile | None, DataFile | None], comments: dict[str, str]) -> dict[str, Any]:

@@ -70,14 +70,19 @@ def _dimension(value: Any, axis: int) -> int | str:
     return "batch" if axis == 0 else f"dim_{axis}"
 
 
+CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")
+"""Where training loops put the weights in what they save."""
+
+
 def _state_dict(path: Path) -> dict[str, Any]:
     import torch
 
     state = torch.load(path, map_location="cpu", weights_only=True)
-    for wrapper in ("state_dict", "model_state_dict", "model"):
-        state = state[wrapper] if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping) else state
-    shapes = {name: list(value.shape) for name, value in state.items() if hasattr(value, "shape")}
-    return {"parameters": sum(map(_product, shapes.values())), "weights": shapes, "facts": [f"{len(shapes)} tensors"]}
+    key = next((name for name in CHECKPOINT_KEYS if isinstance(state.get(name), Mapping)), "")
+    inner = state[key] if key else state
+    shapes = {name: list(value.shape) for name, value in inner.items() if hasattr(value, "shape")}
+    facts = [f"{len(shapes)} tensors{f' under {key!r}' if key else ''}"]
+    return {"parameters": sum(map(_product, shapes.values())), "weights": shapes, "weights_key": key, "facts": facts}
 
 
 def _torchscript(path: Path) -> dict[str, Any]:
