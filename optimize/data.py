@@ -50,6 +50,7 @@ def check_headers(
             raise UserError(f"{path}: {spec.name} is {found.dtype}, and the signature says {spec.dtype}", key)
         if not _fits(found.shape, spec.shape):
             raise UserError(f"{path}: {found} does not fit the signature's {spec}", key)
+        _check_ranges(found, spec, signature, path, key)
     if labels and labels not in headers:
         raise UserError(
             f"{path} has no array {labels!r} for the labels; it has {', '.join(sorted(headers))}",
@@ -70,6 +71,19 @@ def _fits(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
     return first and all(isinstance(w, str) or w == s for s, w in zip(shape[1:], wanted[1:], strict=True))
 
 
+def _check_ranges(found: TensorSpec, spec: TensorSpec, signature: Signature, path: Path, key: str) -> None:
+    """Of all dimensions but the rows', which are taken as few at a time as is wanted."""
+    for size, dimension in zip(found.shape[1:], spec.shape[1:], strict=True):
+        if isinstance(dimension, str) and isinstance(size, int):
+            allowed = signature.range_of(dimension)
+            if allowed.clip(size) != size:
+                raise UserError(
+                    f"{path}: {spec.name} has {size} along {dimension}, and source.dimensions allows {allowed.low} to "
+                    f"{allowed.high or 'any'}",
+                    key,
+                )
+
+
 def read_rows(path: Path, signature: Signature, key: str) -> Samples:
     """The inputs' arrays of a checked file. Raises UserError for values that are not finite."""
     arrays = load_arrays(path)
@@ -85,7 +99,10 @@ def random_rows(signature: Signature, count: int, sizes: Mapping[str, int]) -> S
     rng = np.random.default_rng(0)
     arrays: Arrays = {}
     for spec in signature.inputs:
-        shape = (count, *(sizes.get(d, 8) if isinstance(d, str) else d for d in spec.shape[1:]))
+        shape = (
+            count,
+            *(sizes.get(d, signature.range_of(d).clip(8)) if isinstance(d, str) else d for d in spec.shape[1:]),
+        )
         drawn = rng.standard_normal(shape) if spec.dtype.startswith("float") else rng.integers(0, 2, shape)
         arrays[spec.name] = drawn.astype(spec.dtype)
     return Samples(arrays)

@@ -45,13 +45,18 @@ class Golden:
     def evaluation_outputs(self) -> Arrays:
         return load_arrays(self.path / "evaluation-outputs.npz")
 
+    def drawn(self) -> Samples:
+        """The rows that were drawn where the user gave no data."""
+        return Samples(load_arrays(self.path / "drawn.npz"))
+
     def scores(self) -> np.ndarray:
         scores: np.ndarray = load_arrays(self.path / "scores.npz")["scores"]
         return scores
 
 
 def case_sizes(signature: Signature, rows: Samples) -> tuple[Sizes, list[Sizes]]:
-    """Sizes of the examples, and of the cases: two for every named dimension, neither of them the examples'."""
+    """Sizes of the examples, and of the cases: two for every named dimension, neither of them the examples' where its
+    range has three."""
     full = _full_sizes(signature, rows)
     examples: dict[str, int] = {}
     small: dict[str, int] = {}
@@ -63,7 +68,11 @@ def case_sizes(signature: Signature, rows: Samples) -> tuple[Sizes, list[Sizes]]
             examples[name] = max(2, size * 3 // 4) if size > 2 else size
             small[name] = max(1, size // 2)
             large[name] = size
-    return examples, [small, large] if full else [{}]
+    at = [
+        {name: signature.range_of(name).clip(size) for name, size in sizes.items()}
+        for sizes in (examples, small, large)
+    ]
+    return at[0], at[1:] if full else [{}]
 
 
 def _batch_name(signature: Signature) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Dimension = int | str
@@ -29,11 +29,26 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """The sizes a named dimension may have, both ends included; without `high`, any from `low` on."""
+
+    low: int = 1
+    high: int | None = None
+
+    def clip(self, size: int) -> int:
+        return max(self.low, size if self.high is None else min(size, self.high))
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
-    """What a model takes and gives, in the order of its own arguments and results."""
+    """What a model takes and gives, in the order of its own arguments and results.
+
+    `ranges` holds the named dimensions that do not take every size.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -48,12 +63,18 @@ class Signature:
         """The named dimensions of the inputs, in order of first appearance."""
         return tuple(dict.fromkeys(d for spec in self.inputs for d in spec.shape if isinstance(d, str)))
 
+    def range_of(self, dimension: str) -> Range:
+        return self.ranges.get(dimension, Range())
+
     def to_json(self) -> dict[str, Any]:
-        return {"inputs": [s.to_json() for s in self.inputs], "outputs": [s.to_json() for s in self.outputs]}
+        plain = {"inputs": [s.to_json() for s in self.inputs], "outputs": [s.to_json() for s in self.outputs]}
+        ranges = {name: [one.low, one.high] for name, one in self.ranges.items()}
+        return plain | ({"ranges": ranges} if ranges else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Signature:
-        return cls(_specs(value["inputs"]), _specs(value["outputs"]))
+        ranges = {name: Range(*ends) for name, ends in value.get("ranges", {}).items()}
+        return cls(_specs(value["inputs"]), _specs(value["outputs"]), ranges)
 
     def __str__(self) -> str:
         return f"({', '.join(map(str, self.inputs))}) -> ({', '.join(map(str, self.outputs))})"

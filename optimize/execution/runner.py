@@ -176,7 +176,7 @@ class Runner:
 
     def source(self) -> ArtifactReference:
         options = self.file.pipeline.source
-        signature = self.signature() if "golden" in self.results else options.signature() or Signature(())
+        signature = self.signature() if "golden" in self.results else options.signature()
         base = str(self.file.base.resolve())
         return ArtifactReference(base, options.kind, "source", signature.to_json(), options.model_dump(mode="json"))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from optimize.artifact import Artifact
-from optimize.signature import Signature, TensorSpec
+from optimize.signature import Range, Signature, TensorSpec
 from optimize.sources.user_code import code_closure, code_file
 from optimize.stages import RuntimeSettings, Session, stages
 
@@ -50,12 +50,35 @@ class InputSpec(Section):
         return value
 
 
+class DimensionRange(Section):
+    """The sizes of a named dimension that the model takes."""
+
+    min: PositiveInt = 1
+    max: PositiveInt | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, value: Any) -> Any:
+        """`[2, 512]` is short for `{min: 2, max: 512}`."""
+        if isinstance(value, list | tuple) and len(value) == 2:
+            return {"min": value[0], "max": value[1]}
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"max {self.max} is less than min {self.min}")
+        return self
+
+
 class SourceOptions(Section):
     """What all kinds of source have in common."""
 
     kind: str
     inputs: dict[str, InputSpec] | None = Field(default=None, min_length=1)
     """Inputs by name, in the order the model takes them; may be left out where the model itself declares them."""
+    dimensions: dict[str, DimensionRange] = {}
+    """Ranges of named dimensions that do not take every size: `sequence: [2, 512]`."""
     trust: bool = False
     """Load files that execute code when they are opened (pickles). Leave it off for files from elsewhere."""
 
@@ -75,10 +98,19 @@ class SourceOptions(Section):
             dumped[key] = reference.rpartition(":")[2]
         return dumped
 
-    def signature(self) -> Signature | None:
-        if self.inputs is None:
-            return None
-        return Signature(tuple(TensorSpec(name, spec.dtype, spec.shape) for name, spec in self.inputs.items()))
+    @model_validator(mode="after")
+    def _ranges_are_of_dimensions(self) -> Self:
+        names = {d for spec in (self.inputs or {}).values() for d in spec.shape if isinstance(d, str)}
+        unknown = sorted(self.dimensions.keys() - names)
+        if self.inputs is not None and unknown:
+            raise ValueError(f"no input has a dimension {unknown[0]!r}; named are {', '.join(sorted(names)) or 'none'}")
+        return self
+
+    def signature(self) -> Signature:
+        """As the file declares it: without inputs where the model itself is to be asked."""
+        specs = (TensorSpec(name, spec.dtype, spec.shape) for name, spec in (self.inputs or {}).items())
+        ranges = {name: Range(one.min, one.max) for name, one in self.dimensions.items()}
+        return Signature(tuple(specs), ranges=ranges)
 
     def content(self, base: Path) -> dict[str, tuple[Path, ...]]:
         """Role to the files whose bytes count."""
@@ -92,7 +124,8 @@ class SourceOptions(Section):
 class LoadedSource(Session, Protocol):
     """The source in its own framework: eval mode, fp32 as it was saved, no autocast.
 
-    `run` raises UserError (`source.inputs`) where the model refuses the inputs.
+    `run` raises UserError (`source.inputs`) where the model refuses the inputs. A source for which not every number is
+    a valid input also has `samples(rows)`, seeded rows that are, for where the user gives no data.
     """
 
     signature: Signature
