@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,11 @@ def golden(request: Request, output: Path) -> dict[str, Any]:
     module = importlib.import_module(request.module)
     # Threads stay as the framework has them, so that the golden is what `model(x)` gives, bit for bit.
     source = module.open(module.read(request.model), request.model, RuntimeSettings())
-    inputs = Signature(source.signature.inputs)
-    rows, drawn = _rows(request, inputs)
+    declared = request.model.signature.ranges
+    inputs = Signature(source.signature.inputs, ranges={**source.signature.ranges, **declared})
+    rows, origin = _rows(request, inputs, lambda: _draw(source, inputs))
+    if origin == DRAWN:
+        save_arrays(output / "drawn.npz", rows.arrays)
     example_sizes, sizes = case_sizes(inputs, rows)
     examples = take(inputs, rows, example_sizes)
     runs = []
@@ -53,14 +57,14 @@ def golden(request: Request, output: Path) -> dict[str, Any]:
     words = [", ".join(f"{name}={size}" for name, size in at.items()) or "fixed sizes" for at in sizes]
     (output / "cases.json").write_text(json.dumps(words), encoding="utf-8")
     runs.append((example_sizes, source.run({name: array.copy() for name, array in examples.items()})))
-    signature = Signature(inputs.inputs, output_specs(inputs, runs))
+    signature = replace(inputs, outputs=output_specs(inputs, runs))
     save_arrays(output / "examples.npz", examples)
     save_arrays(output / "rotation.npz", rotation(inputs, rows))
     evaluated = _run_all(source.run, whole_batches(inputs, rows, EVALUATION_BATCH))
     save_arrays(output / "evaluation-outputs.npz", evaluated)
     if not request.parameters["accept_constant"]:
         check_spread(evaluated)
-    payload: dict[str, Any] = {"signature": signature.to_json(), "samples": drawn, "rows": len(rows)}
+    payload: dict[str, Any] = {"signature": signature.to_json(), "samples": origin, "rows": len(rows)}
     if "evaluation" in request.data:
         scores = _scores(request, evaluated)
         save_arrays(output / "scores.npz", {"scores": scores})
@@ -68,7 +72,10 @@ def golden(request: Request, output: Path) -> dict[str, Any]:
     return payload
 
 
-def _rows(request: Request, signature: Signature) -> tuple[Samples, str]:
+DRAWN = "random"
+
+
+def _rows(request: Request, signature: Signature, draw: Callable[[], Samples]) -> tuple[Samples, str]:
     """The rows the golden is computed on, and where they come from."""
     for role, key in (("evaluation", "data.evaluation.file"), ("calibration", "data.calibration")):
         if role in request.data:
@@ -76,7 +83,15 @@ def _rows(request: Request, signature: Signature) -> tuple[Samples, str]:
             labels = request.parameters["labels"] if role == "evaluation" else ""
             check_headers(read_headers(path, key), signature, path, key, labels)
             return read_rows(path, signature, key), role
-    return random_rows(signature, EVALUATION_BATCH, {}), "random"
+    return draw(), DRAWN
+
+
+def _draw(source: Any, inputs: Signature) -> Samples:
+    """By the source's own `samples` where not every number is a valid input: token ids, categories."""
+    if hasattr(source, "samples"):
+        drawn: Samples = source.samples(EVALUATION_BATCH)
+        return drawn
+    return random_rows(inputs, EVALUATION_BATCH, {})
 
 
 def _run_all(run: Callable[[Arrays], Arrays], batches: list[Arrays]) -> Arrays:
@@ -138,7 +153,7 @@ def check(request: Request, output: Path) -> dict[str, Any]:
         except Exception as error:
             raise RuntimeError(f"does not run at {words}: {type(error).__name__}: {error}") from error
     payload: dict[str, Any] = {}
-    rows, _ = _rows(request, Signature(artifact.signature.inputs))
+    rows, _ = _rows(request, Signature(artifact.signature.inputs), golden_.drawn)
     outputs = _run_all(session.run, whole_batches(artifact.signature, rows, EVALUATION_BATCH))
     meter.add(golden_.evaluation_outputs(), outputs, "the evaluation rows")
     if "evaluation" in request.data and not meter.problems:
