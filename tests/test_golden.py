@@ -70,5 +70,5 @@ def test_data_outside_the_range_is_refused(tmp_path: object) -> None:
     file = Path(str(tmp_path)) / "rows.npz"
     np.savez(file, ids=np.zeros((4, 20), np.int64))
     signature = Signature((IDS,), ranges={"sequence": Range(2, 16)})
-    with pytest.raises(UserError, match="ids has 20 along sequence, and source.dimensions allows 2 to 16"):
+    with pytest.raises(UserError, match=r"ids has 20 along sequence, and source\.dimensions allows 2 to 16"):
         check_headers(read_headers(file, "k"), signature, file, "k")

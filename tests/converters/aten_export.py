@@ -53,5 +53,5 @@ def main(root: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,6 +1,6 @@
 """PyTorch modules through the ATen graph to a SavedModel, against torch at sizes that were not traced.
 
-torch and TensorFlow never share a process: one of each runs all cases, and the tests read what they left.
+torch and TensorFlow never share a process: a few of each run all cases, and the tests read what they left.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from optimize.converters.aten_graph_to_saved_model import supported_operators
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+CHAINS = 2
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]),
-    "OMP_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",  # Tracing and building graphs take one core; two chains of processes run at a time.
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "HF_HUB_OFFLINE": "1",
 }
@@ -116,8 +118,12 @@ def _python(*arguments: str) -> str:
 
 
 def _converted(folder: Path, names: Sequence[str]) -> Path:
-    _python(str(HERE / "aten_export.py"), str(folder), *names)
-    _python(str(HERE / "aten_serve.py"), str(folder), *names)
+    def chain(part: Sequence[str]) -> None:
+        _python(str(HERE / "aten_export.py"), str(folder), *part)
+        _python(str(HERE / "aten_serve.py"), str(folder), *part)
+
+    with ThreadPoolExecutor(CHAINS) as pool:
+        list(pool.map(chain, [names[start::CHAINS] for start in range(CHAINS)]))
     return folder
 
 

@@ -1,33 +1,89 @@
-"""PyTorch modules, built from code or from configurations, with random weights."""
+"""PyTorch modules, built from code or from configurations, with seeded weights."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from tests.matrix.case import Case
 
-ROOT = Path(__file__).parents[2]
+ROWS = {"x": {"dtype": "float32", "shape": ["batch", 8]}}
+IMAGE = {"image": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
+PIXELS = {"pixel_values": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
+TOKENS = {"tokens": {"dtype": "int64", "shape": ["batch", "sequence"]}}
+TEXT = {
+    "input_ids": {"dtype": "int64", "shape": ["batch", "sequence"]},
+    "attention_mask": {"dtype": "int64", "shape": ["batch", "sequence"]},
+}
+TYPES = {
+    "tokens": {"dtype": "int64", "shape": ["batch", "sequence"]},
+    "mask": {"dtype": "bool", "shape": ["batch", "sequence"]},
+    "weights": {"dtype": "float16", "shape": ["batch", "sequence"]},
+}
+BOTH = {
+    "image": {"dtype": "float32", "shape": ["batch", 4, 4]},
+    "table": {"dtype": "float32", "shape": ["batch", 6]},
+}
 
 
-def mlp(folder: Path) -> dict[str, Any]:
-    return save(folder, "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))\n",
-                {"x": {"dtype": "float32", "shape": ["batch", 8]}})  # fmt: skip
-
-
-def save(folder: Path, code: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """`code` defines `make`; its module is saved as it comes, with seeded weights."""
+def module(folder: Path, name: str, inputs: dict[str, Any], **source: Any) -> dict[str, Any]:
+    """Write the factory `name` of torch_models.py with its weights; data drawn so that no output is constant."""
+    import numpy as np
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save_model
 
-    (folder / "model.py").write_text(code, encoding="utf-8")
-    namespace: dict[str, Any] = {"__name__": "model"}
+    from tests.matrix import torch_models
+
+    shutil.copy(torch_models.__file__, folder / "model.py")
     torch.manual_seed(0)
-    exec(compile(code, "model.py", "exec"), namespace)
-    save_file(namespace["make"]().state_dict(), folder / "weights.safetensors")
-    return {
-        "source": {"kind": "pytorch", "factory": "model.py:make", "weights": "weights.safetensors", "inputs": inputs}
-    }
+    made = getattr(torch_models, name)()
+    _spread(made)
+    save_model(made, str(folder / "weights.safetensors"))
+    rng = np.random.default_rng(0)
+    rows = {key: _rows(rng, spec["dtype"], spec["shape"]) for key, spec in inputs.items()}
+    if "attention_mask" in rows:
+        rows["attention_mask"][:] = 1
+    np.savez(folder / "rows.npz", **rows)
+    described = {"kind": "pytorch", "factory": f"model.py:{name}", "weights": "weights.safetensors", "inputs": inputs}
+    return {"source": described | source, "data": {"calibration": "rows.npz"}}
 
 
-CASES = (Case("MLP", "pytorch", "tests.matrix.zoo_pytorch:mlp"),)
+def _rows(rng: Any, dtype: str, shape: list[int | str]) -> Any:
+    sizes = (8, *(12 if isinstance(d, str) else d for d in shape[1:]))
+    if dtype.startswith("float"):
+        return rng.standard_normal(sizes).astype(dtype)
+    return rng.integers(0, 2 if dtype == "bool" else 10, sizes).astype(dtype)
+
+
+def _spread(made: Any) -> None:
+    """Running statistics of batch normalization as after some training, not those of a fresh layer."""
+    import torch
+
+    for layer in made.modules():
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 1.5)
+
+
+def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
+    return Case(title, "pytorch", "tests.matrix.zoo_pytorch:module", {"name": name, "inputs": inputs, **source})
+
+
+CASES = (
+    case("MLP", "mlp", ROWS),
+    case("CNN with batch norm", "cnn", IMAGE),
+    case("ResNet-50", "resnet50", PIXELS),
+    case("ViT", "vit", PIXELS),
+    case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
+    case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
+    case("LSTM tagger", "Tagger", TOKENS),
+    case("two inputs, dict output", "TwoInputs", BOTH),
+    case("tied weights", "Tied", TOKENS),
+    case("data-dependent branch", "Branching", ROWS),
+    case("left in train mode", "LeftInTraining", ROWS),
+    case("int64, bool and float16 inputs", "ManyTypes", TYPES),
+    case("an output that is the input", "Untouched", ROWS),
+    case("a layer used twice", "UsedTwice", ROWS),
+    case("ten dimensions", "TenDimensions", {"x": {"dtype": "float32", "shape": ["batch", *[2] * 9]}}),
+)
