@@ -1,4 +1,4 @@
-"""PyTorch to ONNX: the exporter over torch.export first, the older one where that fails."""
+"""PyTorch to ONNX: the exporter over torch.export first, then the older one, on the module or on its script."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters.pytorch_to_torchscript import to_torchscript
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
 
@@ -25,17 +26,17 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     from optimize.sources.modules import load_module
 
     failures: list[str] = []
-    for method, export in (("torch.onnx.export over torch.export", _export), ("torch.onnx.export by tracing", _trace)):
+    for method, export in (("torch.onnx.export over torch.export", _export), ("torch.onnx.export of TorchScript", _trace)):
         module = load_module(model)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 export(module, model.signature, _fresh(model.signature, examples), output / FILE)
-            _check(output / FILE, model.signature)
+            check(output / FILE, model.signature)
         except Exception as error:  # noqa: BLE001
             # Either exporter raises whatever its passes raise; the other one is tried, and both causes are told.
-            failures.append(f"{method}: {type(error).__name__}: {_first_line(error)}")
-            _empty(output)
+            failures.append(f"{method}: {type(error).__name__}: {first_line(error)}")
+            empty(output)
             continue
         return Made(f"{method}, opset {OPSET}", tuple(f"failed first: {failure}" for failure in failures))
     raise Unsupported("; ".join(failures))
@@ -51,7 +52,7 @@ def _fresh(signature: Signature, examples: Arrays) -> tuple[Any, ...]:
 def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
     import torch
 
-    dimensions = {name: torch.export.Dim(name) for name in signature.dimensions}
+    dimensions = {name: named_dimension(signature, name) for name in signature.dimensions}
     shapes = tuple({axis: dimensions[d] for axis, d in _named(spec)} for spec in signature.inputs)
     torch.onnx.export(
         module, tensors, path, dynamo=True, external_data=_weight_bytes(module) > INLINE_BYTES, verbose=False,
@@ -65,11 +66,21 @@ def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Pa
     import torch
 
     specs = (*signature.inputs, *signature.outputs)
+    # A trace follows one branch; where it is wrong this is the scripted module, whose branches the exporter keeps.
+    scripted, how, _ = to_torchscript(module, tensors)
     torch.onnx.export(
-        module, tensors, path, dynamo=False, input_names=list(signature.input_names),
+        scripted if "script" in how else module, tensors, path, dynamo=False, input_names=list(signature.input_names),
         output_names=list(signature.output_names), opset_version=OPSET,
         dynamic_axes={spec.name: dict(_named(spec)) for spec in specs if dict(_named(spec))},
     )  # fmt: skip
+
+
+def named_dimension(signature: Signature, name: str) -> Any:
+    """torch.export's Dim, with the sizes the source takes."""
+    import torch
+
+    allowed = signature.range_of(name)
+    return torch.export.Dim(name, min=allowed.low if allowed.low > 1 else None, max=allowed.high)
 
 
 def _named(spec: TensorSpec) -> list[tuple[int, str]]:
@@ -89,7 +100,7 @@ def _drop_value_info(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _check(path: Path, signature: Signature) -> None:
+def check(path: Path, signature: Signature) -> None:
     """Raises where a named dimension has been baked in, or a name was lost."""
     import onnx
 
@@ -109,11 +120,11 @@ def _check(path: Path, signature: Signature) -> None:
                 raise ValueError(f"dimension {name} of {spec.name} was baked in as {sizes[axis].dim_value}")
 
 
-def _empty(folder: Path) -> None:
+def empty(folder: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else ""

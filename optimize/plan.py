@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from optimize import stages
@@ -54,7 +55,7 @@ class Candidate:
     """A path through the plan to something that could be deployed.
 
     `artifact` is the step that makes it and `check` the one that judges it; where no path exists they are empty and
-    `reason` says why.
+    `reason` says why. `tried` says what came of the paths before this one.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Candidate:
     check: str = ""
     converter: str = ""
     reason: str = ""
+    tried: tuple[str, ...] = ()
 
     @property
     def precision(self) -> str:
@@ -82,6 +84,9 @@ class Plan:
 Node = tuple[str, str]
 """Format and quantization; for a source, its kind and `none`, or `source` before it is adopted into the store."""
 
+Attempt = tuple[str, Node]
+"""A stage's module, and what it was to make."""
+
 
 @dataclass(frozen=True)
 class Edge:
@@ -93,15 +98,24 @@ class Edge:
     libraries: tuple[str, ...]
     module: str
 
+    @property
+    def attempt(self) -> Attempt:
+        return self.module, self.end
 
-def make_plan(pipeline: Pipeline, only: Sequence[str] = (), until: Stage = Stage.BUNDLE) -> Plan:
-    """Raises UserError for a candidate in `only` that is not in the file, or a format nobody makes."""
+
+def make_plan(
+    pipeline: Pipeline, only: Sequence[str] = (), until: Stage = Stage.BUNDLE, failed: Container[Attempt] = ()
+) -> Plan:
+    """Ways around the attempts that `failed` are taken where there are any.
+
+    Raises UserError for a candidate in `only` that is not in the file, or a format nobody makes.
+    """
     candidates = _expand(pipeline)
     _check_only(only, candidates)
     edges, origins = find_edges(pipeline.source.kind)
     steps: dict[str, Step] = {"golden": _golden(pipeline)}
     planned = [
-        _plan_candidate(candidate, pipeline, edges, origins, steps)
+        _plan_candidate(candidate, pipeline, edges, origins, steps, failed)
         for candidate in candidates
         if not only or candidate.name in only
     ]
@@ -158,25 +172,33 @@ def _module(stage: Any) -> str:
     return name
 
 
-def shortest_path(edges: Sequence[Edge], starts: Sequence[Node], end: Node) -> list[Edge] | None:
-    """Fewest stages; among equals from the first start, by the stage that stands first in the tables."""
-    paths: dict[Node, list[Edge]] = {start: [] for start in starts}
-    todo = deque(starts)
+def shortest_path(
+    edges: Sequence[Edge], starts: Sequence[Node], end: Node, failed: Container[Attempt] = ()
+) -> list[Edge] | None:
+    """Fewest of the attempts that `failed`, then fewest stages; among equals from the first start, by the stage that
+    stands first in the tables."""
+    order = count()
+    todo: list[tuple[int, int, int, Node, list[Edge]]] = [(0, 0, next(order), start, []) for start in starts]
+    seen: set[Node] = set()
     while todo:
-        node = todo.popleft()
+        failures, length, _, node, path = heapq.heappop(todo)
         if node == end:
-            return paths[node]
+            return path
+        if node in seen:
+            continue
+        seen.add(node)
         for edge in edges:
-            if edge.start == node and edge.end not in paths:
-                paths[edge.end] = [*paths[node], edge]
-                todo.append(edge.end)
+            if edge.start == node:
+                again = failures + (edge.attempt in failed)
+                heapq.heappush(todo, (again, length + 1, next(order), edge.end, [*path, edge]))
     return None
 
 
 def _plan_candidate(
-    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step]
-) -> Candidate:
-    path = shortest_path(edges, origins, (candidate.format, candidate.quantization))
+    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step],
+    failed: Container[Attempt],
+) -> Candidate:  # fmt: skip
+    path = shortest_path(edges, origins, (candidate.format, candidate.quantization), failed)
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
     if candidate.quantization == "static" and not pipeline.data.calibration:

@@ -11,13 +11,22 @@ from tests.conftest import ROOT, Project
 
 
 def edge(name: str, start: str, end: str) -> Edge:
-    return Edge(name, (start, "none"), (end, "none"), (), "")
+    return Edge(name, (start, "none"), (end, "none"), (), name)
 
 
 def test_the_shortest_path_wins_and_then_the_order_of_the_table() -> None:
     edges = [edge("far", "a", "b"), edge("far2", "b", "c"), edge("near", "a", "c"), edge("late", "a", "c")]
     found = shortest_path(edges, [("a", "none")], ("c", "none"))
     assert found is not None and [e.name for e in found] == ["near"]
+
+
+def test_what_failed_is_gone_around_where_there_is_a_way() -> None:
+    edges = [edge("near", "a", "c"), edge("far", "a", "b"), edge("far2", "b", "c"), edge("on", "c", "d")]
+    failed = {("near", ("c", "none"))}
+    found = shortest_path(edges, [("a", "none")], ("d", "none"), failed)
+    assert found is not None and [e.name for e in found] == ["far", "far2", "on"]
+    found = shortest_path(edges, [("a", "none")], ("d", "none"), {*failed, ("far", ("b", "none"))})
+    assert found is not None and [e.name for e in found] == ["near", "on"]
 
 
 def test_no_path_is_none() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,7 +17,7 @@ from optimize.execution.finish import Finish
 from optimize.execution.runner import Runner
 from optimize.pipeline.loading import PipelineFile, load
 from optimize.pipeline.schema import Pipeline
-from optimize.plan import Plan, Stage, make_plan
+from optimize.plan import Attempt, Candidate, Plan, Stage, make_plan
 from optimize.reports.model import Report
 from optimize.reports.tracking import log_reports
 from optimize.reports.write import write_reports
@@ -124,16 +124,37 @@ def run(
         store = Store(root)
         store.clear_staging()
         runner = Runner(prepared.file, store, watcher, prepared.threads)
-        watcher.planned(prepared.plan)
-        runner.run_plan(prepared.plan)
+        plan = _run_plans(prepared, only, runner, watcher)
         _need_golden(runner)
-        finish = Finish(runner, prepared.plan, prepared.target, prepared.fidelity)
+        finish = Finish(runner, plan, prepared.target, prepared.fidelity)
         report = finish.run()
         folder = prepared.file.resolve(prepared.file.pipeline.report.folder)
         paths = write_reports(report, folder)
     if prepared.file.pipeline.report.mlflow:
         log_reports(folder, prepared.file.pipeline.report.mlflow)
     return RunResult(report, tuple(runner.results.values()), paths)
+
+
+def _run_plans(prepared: Prepared, only: Sequence[str], runner: Runner, watcher: Watcher) -> Plan:
+    """The plan that was carried out last: where a stage could not do this model, the plan is made again around it, as
+    long as that leads to other paths."""
+    plan, failed = prepared.plan, set[Attempt]()
+    while True:
+        watcher.planned(plan)
+        runner.run_plan(plan)
+        failed |= runner.failed_attempts()
+        around = make_plan(prepared.file.pipeline, only, plan.until, failed)
+        if [c.converter for c in around.candidates] == [c.converter for c in plan.candidates]:
+            return plan
+        candidates = zip(plan.candidates, around.candidates, strict=True)
+        plan = replace(around, candidates=tuple(_with_tried(before, now, runner) for before, now in candidates))
+
+
+def _with_tried(before: Candidate, now: Candidate, runner: Runner) -> Candidate:
+    if now.converter == before.converter:
+        return replace(now, tried=before.tried)
+    result = runner.results[before.artifact]
+    return replace(now, tried=(*before.tried, f"{before.converter}: {result.state}: {result.reason}"))
 
 
 def _need_golden(runner: Runner) -> None:

@@ -17,7 +17,7 @@ from optimize.execution.keys import step_key
 from optimize.execution.process import Outcome, StepLimits, Workers
 from optimize.execution.request import ArtifactReference, Request
 from optimize.pipeline.loading import PipelineFile
-from optimize.plan import Plan, Stage, Step
+from optimize.plan import Attempt, Plan, Stage, Step
 from optimize.signature import Signature
 from optimize.store import Entry, State, Store
 from optimize.versions import library_versions, tool_version
@@ -42,17 +42,22 @@ class Runner:
     def run_plan(self, plan: Plan) -> None:
         """All steps of the plan, as many at a time as there are cores; their results are in `results`.
 
-        Raises UserError, with its place in the pipeline file, as soon as a step finds the user's input at fault.
+        What an earlier plan has carried out in the same way stands. Raises UserError, with its place in the pipeline
+        file, as soon as a step finds the user's input at fault.
         """
         sorter = TopologicalSorter({name: step.needs for name, step in plan.steps.items()})
         sorter.prepare()
+        kept = self._kept(plan)
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             running: dict[Future[StepResult], str] = {}
             try:
                 while sorter.is_active():
                     for name in sorter.get_ready():
-                        running[pool.submit(self.run_step, plan.steps[name])] = name
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                        if name in kept:
+                            sorter.done(name)
+                        else:
+                            running[pool.submit(self.run_step, plan.steps[name])] = name
+                    done, _ = wait(running, return_when=FIRST_COMPLETED) if running else ((), ())
                     for future in done:
                         name = running.pop(future)
                         self.results[name] = future.result()
@@ -61,6 +66,19 @@ class Runner:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._workers.stop_all()
                 raise
+
+    def _kept(self, plan: Plan) -> set[str]:
+        kept: set[str] = set()
+        for name, step in plan.steps.items():
+            before = self.results.get(name)
+            if before is not None and before.step == step and kept.issuperset(step.needs):
+                kept.add(name)
+        return kept
+
+    def failed_attempts(self) -> set[Attempt]:
+        """Converters and quantizers that did not make what they were to make; not those that were never run."""
+        made = (r for r in self.results.values() if r.step.stage in (Stage.CONVERT, Stage.QUANTIZE))
+        return {(r.step.module, r.step.makes) for r in made if r.state not in (State.OK, State.SKIPPED)}
 
     def run_step(self, step: Step) -> StepResult:
         blocked = next((self.results[need] for need in step.needs if self.results[need].state is not State.OK), None)

@@ -152,6 +152,8 @@ class CandidateReport(Part):
     """Why it won, lost, or ended in its state."""
     converter: str
     """The stages that made it."""
+    tried: list[str] = []
+    """Paths that come before this one in order, and what came of them."""
     method: str
     drift: dict[str, OutputDrift]
     accuracy: Accuracy | None

@@ -146,6 +146,7 @@ def _candidate(
         reason=choice.reasons[candidate.name] if judged.state is State.OK else judged.reason,
         converter=candidate.converter,
         method=str(made.payload.get("method", "")) if made else "",
+        tried=list(candidate.tried),
         drift=check.payload.get("drift", {}) if check else {},
         accuracy=judged.accuracy,  # type: ignore[arg-type]
         cold_start=judged.cold_start,  # type: ignore[arg-type]

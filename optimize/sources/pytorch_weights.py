@@ -156,7 +156,7 @@ def _has_views(module: Any) -> bool:
     places = {t.untyped_storage().data_ptr() for t in own if t.numel()}
     ids = {id(t) for t in own}
     return any(
-        issubclass(type(found), torch.Tensor)
+        type(found) in (torch.Tensor, torch.nn.Parameter)  # not the memoryless kinds that an earlier export left behind
         and id(found) not in ids
         and found.layout is torch.strided
         and not found.is_meta
