@@ -42,18 +42,32 @@ PERTURBED = """
 
 
 def install(folder: Path, bodies: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package on PYTHONPATH with, for each format, a converter from ONNX that runs `body`, and ONNX Runtime for it."""
-    converters, runtimes = [], []
+    """For each format a converter from ONNX that runs `body`, and ONNX Runtime for it."""
+    modules, points = {}, {"converters": {}, "runtimes": {}}
     for name, body in bodies.items():
         code = textwrap.indent(textwrap.dedent(body), "    ").strip()
-        (folder / f"{name}_converter.py").write_text(CONVERTER.format(format=name, body=code))
-        (folder / f"{name}_runtime.py").write_text(RUNTIME.format(format=name))
-        converters.append(f"onnx_to_{name} = {name}_converter")
-        runtimes.append(f"{name}_runtime = {name}_runtime")
+        modules[f"{name}_converter"] = CONVERTER.format(format=name, body=code)
+        modules[f"{name}_runtime"] = RUNTIME.format(format=name)
+        points["converters"][f"onnx_to_{name}"] = f"{name}_converter"
+        points["runtimes"][f"{name}_runtime"] = f"{name}_runtime"
+    install_package(folder, modules, points, monkeypatch)
+
+
+def install_package(
+    folder: Path,
+    modules: Mapping[str, str],
+    points: Mapping[str, Mapping[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A package on PYTHONPATH: modules by name, and entry points by group (`sources`: {name: module})."""
+    for name, code in modules.items():
+        (folder / f"{name}.py").write_text(code)
     info = folder / "plugins-1.0.dist-info"
     info.mkdir(exist_ok=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugins\nVersion: 1.0\n")
-    points = ["[optimize.converters]", *converters, "[optimize.runtimes]", *runtimes]
-    (info / "entry_points.txt").write_text("\n".join(points) + "\n")
+    lines = []
+    for group, found in points.items():
+        lines += [f"[optimize.{group}]", *(f"{name} = {module}" for name, module in found.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     before = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), before])))
