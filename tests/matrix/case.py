@@ -26,6 +26,7 @@ class Case:
     """`tests.matrix.zoo_pytorch:mlp`"""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Further keyword arguments of `make`."""
+    quantization: tuple[str, ...] = ("none",)
 
     def build(self, folder: Path) -> dict[str, Any]:
         module, _, function = self.make.partition(":")

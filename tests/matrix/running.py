@@ -28,21 +28,23 @@ relative error of any output. A path that does not exist, or does not hold, says
 
 """
 
+QUANTIZED = ("dynamic", "static")
+
 Cell = Mapping[str, Any]
 Row = Mapping[str, Cell]
 
 
 def run_case(case: Case, folder: Path) -> Row:
-    """Format to what became of it."""
+    """Candidate to what became of it."""
     sections = case.build(folder)
     pipeline = {
         "name": "matrix", **sections,
-        "candidates": {"formats": list(runtimes()), "quantization": ["none"]},
+        "candidates": {"formats": list(runtimes()), "quantization": list(case.quantization)},
         "benchmark": {"processes": 3, "budget_s": 0.1},
     }  # fmt: skip
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")
     result = run(folder / "pipeline.yaml", until="check")
-    return {candidate.format: _cell(candidate) for candidate in result.report.candidates}
+    return {candidate.name: _cell(candidate) for candidate in result.report.candidates}
 
 
 def _cell(candidate: Any) -> Cell:
@@ -62,16 +64,29 @@ def read_matrix() -> dict[str, Any]:
 
 
 def page(matrix: Mapping[str, Any]) -> str:
-    formats = list(runtimes())
-    lines = [HEAD, f"| source | model | {' | '.join(formats)} |", f"|---|---|{'---|' * len(formats)}"]
-    reasons = []
+    parts = [HEAD, *_table(matrix, ("none",))]
+    quantized = [q for q in QUANTIZED if any(f"{f}-{q}" in e["cells"] for e in matrix.values() for f in runtimes())]
+    if quantized:
+        parts += ["", "## Quantized", "", *_table(matrix, quantized)]
+    reasons = [
+        f"- {name} → {candidate}: {_plain(cell['reason'])}"
+        for name, entry in matrix.items()
+        for candidate, cell in entry["cells"].items()
+        if cell["reason"]
+    ]
+    return "\n".join([*parts, "", "## Reasons", "", *reasons]) + "\n"
+
+
+def _table(matrix: Mapping[str, Any], quantization: Sequence[str]) -> list[str]:
+    """Rows that have any such candidate, formats across."""
+    columns = [f"{f}-{q}" for f in runtimes() for q in quantization]
+    titles = [column.removesuffix("-none") for column in columns]
+    lines = [f"| source | model | {' | '.join(titles)} |", f"|---|---|{'---|' * len(columns)}"]
     for name, entry in matrix.items():
         row = entry["cells"]
-        lines.append(f"| {entry['kind']} | {name} | {' | '.join(_words(row.get(f)) for f in formats)} |")
-        reasons += [f"- {name} → {f}: {_plain(row[f]['reason'])}" for f in formats if row.get(f, {}).get("reason")]
-    if reasons:
-        lines += ["", "## Reasons", "", *reasons]
-    return "\n".join(lines) + "\n"
+        if any(column in row for column in columns):
+            lines.append(f"| {entry['kind']} | {name} | {' | '.join(_words(row.get(c)) for c in columns)} |")
+    return lines
 
 
 def _words(cell: Cell | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
 
 CASES = (
     case("MLP", "mlp", ROWS),
-    case("CNN with batch norm", "cnn", IMAGE),
+    replace(case("CNN with batch norm", "cnn", IMAGE), quantization=("none", "dynamic", "static")),
     case("ResNet-50", "resnet50", PIXELS),
     case("ViT", "vit", PIXELS),
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
