@@ -1,6 +1,10 @@
 """One module per conversion; the contract is `optimize.stages.Converter`."""
 
 TABLE = {
+    "huggingface_to_onnx": "optimize.converters.huggingface_to_onnx",
+    "sklearn_to_onnx": "optimize.converters.sklearn_to_onnx",
+    "xgboost_to_onnx": "optimize.converters.xgboost_to_onnx",
+    "lightgbm_to_onnx": "optimize.converters.lightgbm_to_onnx",
     "pytorch_to_torchscript": "optimize.converters.pytorch_to_torchscript",
     "pytorch_to_onnx": "optimize.converters.pytorch_to_onnx",
     "pytorch_to_aten_graph": "optimize.converters.pytorch_to_aten_graph",

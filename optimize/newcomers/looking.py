@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickletools
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from optimize.errors import UserError
+from optimize.sources.pickles import globals_in, read_beginning
 
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header; the format itself allows no more."""
-
-
-MOST_PICKLE = 64_000_000
-"""Bytes of a pickle that are looked at: what it imports stands before the numbers it holds."""
 
 
 @dataclass(frozen=True)
@@ -168,41 +163,16 @@ def _unsafe(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _pickle(path: Path) -> Seen | None:
-    with path.open("rb") as file:
-        if file.read(1) != b"\x80" and path.suffix not in (".pkl", ".pickle", ".joblib"):
-            return None
-        file.seek(0)
-        found = globals_in(file.read(MOST_PICKLE))
+    data = read_beginning(path)
+    if not data.startswith(b"\x80") and path.suffix not in (".pkl", ".pickle", ".joblib"):
+        return None
+    found = globals_in(data)
     if any(name.startswith("torch") for name in found):
         return Seen(path, "pytorch", "a state_dict saved by an old torch.save", trust=_unsafe(found))
     estimators = [n for n in found if n.startswith("sklearn.") and n.rpartition(".")[2][:1].isupper()]
     if not estimators:
         return None
     return Seen(path, "sklearn", "a scikit-learn pickle", (f"holds {', '.join(estimators)}",), trust=found[:5])
-
-
-def globals_in(data: bytes) -> tuple[str, ...]:
-    """Names that unpickling would import, read from the instructions without carrying them out."""
-    names: list[str] = []
-    strings: list[str] = []
-    stream = io.BytesIO(data)
-    try:
-        for opcode, argument, _ in _instructions(stream, len(data)):
-            if opcode.name == "GLOBAL":
-                names.append(str(argument).replace(" ", "."))
-            elif opcode.name == "STACK_GLOBAL" and len(strings) >= 2:
-                names.append(".".join(strings[-2:]))
-            elif isinstance(argument, str):
-                strings.append(argument)
-    except ValueError:
-        pass  # joblib puts raw arrays between the instructions; what stands before them is what counts.
-    return tuple(dict.fromkeys(names))
-
-
-def _instructions(stream: io.BytesIO, end: int) -> Iterator[tuple[pickletools.OpcodeInfo, object, int | None]]:
-    """Of every pickle in the stream: an old torch.save puts several one behind the other."""
-    while stream.tell() < end:
-        yield from pickletools.genops(stream)
 
 
 Look = Callable[[Path], Seen | None]

@@ -3,5 +3,9 @@
 TABLE = {
     "pytorch": "optimize.sources.pytorch",
     "onnx": "optimize.sources.onnx",
+    "huggingface": "optimize.sources.huggingface",
+    "sklearn": "optimize.sources.sklearn",
+    "xgboost": "optimize.sources.xgboost",
+    "lightgbm": "optimize.sources.lightgbm",
 }
 """The kind, as `source.kind` names it, to its module."""

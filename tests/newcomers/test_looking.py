@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from optimize.errors import UserError
-from optimize.newcomers.looking import globals_in, look
+from optimize.newcomers.looking import look
+from optimize.sources.pickles import globals_in
 
 
 def safetensors(path: Path, shapes: dict[str, list[int]]) -> Path:

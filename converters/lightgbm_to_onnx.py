@@ -1,0 +1,32 @@
+"""LightGBM to ONNX by onnxmltools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.converters.estimator_graph import save_fitted, typed_inputs
+from optimize.errors import Unsupported
+
+reads = "lightgbm"
+makes = "onnx"
+libraries = ("onnxmltools", "lightgbm", "onnx")
+FILE = "model.onnx"
+OPSET = 15
+"""The last that onnxmltools 1.16 knows."""
+
+
+def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common import data_types
+
+    from optimize.sources.lightgbm import load_booster
+
+    inputs = typed_inputs(model.signature, data_types)
+    try:
+        made = convert_lightgbm(load_booster(model), initial_types=inputs, target_opset=OPSET, zipmap=False)
+    except Exception as error:
+        raise Unsupported(f"onnxmltools: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    save_fitted(made, model.signature, output / FILE)
+    return Made(f"onnxmltools, opset {OPSET}")

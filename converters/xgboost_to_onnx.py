@@ -1,0 +1,34 @@
+"""XGBoost to ONNX by onnxmltools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.converters.estimator_graph import save_fitted, typed_inputs
+from optimize.errors import Unsupported
+
+reads = "xgboost"
+makes = "onnx"
+libraries = ("onnxmltools", "xgboost-cpu", "xgboost", "onnx")
+FILE = "model.onnx"
+OPSET = 15
+"""The last that onnxmltools 1.16 knows."""
+
+
+def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common import data_types
+
+    from optimize.sources.xgboost import load_booster
+
+    booster = load_booster(model)
+    # onnxmltools finds features by their default names alone.
+    booster.feature_names = None
+    try:
+        made = convert_xgboost(booster, initial_types=typed_inputs(model.signature, data_types), target_opset=OPSET)
+    except Exception as error:
+        raise Unsupported(f"onnxmltools: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+    save_fitted(made, model.signature, output / FILE)
+    return Made(f"onnxmltools, opset {OPSET}")
