@@ -10,4 +10,6 @@ TABLE = {
     "pytorch_to_aten_graph": "optimize.converters.pytorch_to_aten_graph",
     "aten_graph_to_saved_model": "optimize.converters.aten_graph_to_saved_model",
     "onnx_file": "optimize.converters.onnx_file",
+    "onnx_to_openvino": "optimize.converters.onnx_to_openvino",
+    "saved_model_to_litert": "optimize.converters.saved_model_to_litert",
 }

@@ -7,4 +7,8 @@ TABLE = {
     "onnx_static": "optimize.quantizers.onnx_static",
     "saved_model_weight_only": "optimize.quantizers.saved_model_weight_only",
     "saved_model_static": "optimize.quantizers.saved_model_static",
+    "openvino_dynamic": "optimize.quantizers.openvino_dynamic",
+    "openvino_static": "optimize.quantizers.openvino_static",
+    "litert_dynamic": "optimize.quantizers.litert_dynamic",
+    "litert_static": "optimize.quantizers.litert_static",
 }

@@ -11,6 +11,7 @@ from optimize.errors import UserError
 EXTRAS = {
     "torch": "torch", "safetensors": "torch", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
     "tensorflow-cpu": "tensorflow", "tensorflow": "tensorflow", "neural-compressor": "tensorflow",
+    "openvino": "openvino", "nncf": "openvino", "ai-edge-litert": "litert",
 }  # fmt: skip
 ALTERNATIVES = ({"tensorflow-cpu", "tensorflow"},)
 """Distributions of which one is enough."""

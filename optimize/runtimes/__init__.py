@@ -4,4 +4,6 @@ TABLE = {
     "torchscript": "optimize.runtimes.torchscript",
     "onnxruntime": "optimize.runtimes.onnx",
     "tensorflow": "optimize.runtimes.saved_model",
+    "openvino": "optimize.runtimes.openvino",
+    "litert": "optimize.runtimes.litert",
 }

@@ -1,0 +1,95 @@
+"""SavedModel to LiteRT's flat file by TensorFlow's own converter, and tried in the interpreter that will serve it.
+
+Only LiteRT's own operators are used: its Python package has none of those of TensorFlow (TF Select, Flex).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
+from optimize.golden import take
+from optimize.runtimes.lean_tensorflow import leave_keras_out, prepare_environment
+from optimize.runtimes.litert import FILE, SIGNATURE, LitertSession
+from optimize.samples import Samples
+from optimize.signature import Signature
+
+reads = "saved_model"
+makes = "litert"
+libraries = ("tensorflow-cpu", "tensorflow", "ai-edge-litert")
+
+
+def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    write(model, examples, output, {})
+    return Made("TFLiteConverter, LiteRT's own operators")
+
+
+def write(model: Artifact, examples: Arrays, output: Path, options: dict[str, Any]) -> Any:
+    """`options` are attributes of the converter. Gives the interpreter that the model has run in; raises Unsupported
+    where it is not converted, or does not run."""
+    content = _convert(model.path, options)
+    (output / FILE).write_bytes(content)
+    return _try_out(content, model.signature, examples)
+
+
+def load_tensorflow() -> Any:
+    prepare_environment()
+    leave_keras_out()
+    import tensorflow
+
+    return tensorflow
+
+
+def _convert(path: Path, options: dict[str, Any]) -> bytes:
+    lite = load_tensorflow().lite
+    from tensorflow.lite.python.convert_phase import ConverterError
+
+    converter = lite.TFLiteConverter.from_saved_model(str(path), signature_keys=[SIGNATURE])
+    for name, value in options.items():
+        setattr(converter, name, value)
+    try:
+        content: bytes = converter.convert()
+    except ConverterError as error:
+        raise Unsupported(f"TensorFlow's converter to LiteRT refuses the model: {_cause(str(error))}") from error
+    return content
+
+
+def _cause(text: str) -> str:
+    """The operators it has no counterpart for, or the first line that tells of an error."""
+    if "'tf.TensorListReserve' op requires element_shape to be static" in text:
+        return (
+            "the list that a recurrent layer fills needs rows of a fixed size ('tf.TensorListReserve' op requires "
+            "element_shape to be static); give the batch a size in source.inputs: [1, sequence]"
+        )
+    operators = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text)))
+    if operators:
+        return f"LiteRT has no {', '.join(operators)}"
+    # A line begins with the place in the graph, in nested parentheses.
+    lines = [re.sub(r"^.*error: (loc\(.*\)\)?: )?", "", line) for line in text.splitlines() if "error:" in line]
+    return (lines or text.strip().splitlines())[0].strip()[:300]
+
+
+def _try_out(content: bytes, signature: Signature, examples: Arrays) -> Any:
+    """At the sizes of the examples and at smaller ones: some models are converted, and cannot be resized."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    sizes = {
+        dimension: max(1, size * 2 // 3)
+        for spec in signature.inputs
+        for dimension, size in zip(spec.shape, examples[spec.name].shape, strict=True)
+        if isinstance(dimension, str)
+    }
+    interpreter = Interpreter(model_content=content)
+    session = LitertSession(interpreter)
+    for inputs in (examples, take(signature, Samples(examples), sizes)):
+        try:
+            session.run(inputs)
+        except (RuntimeError, ValueError) as error:
+            shapes = ", ".join(f"{name}{list(array.shape)}" for name, array in inputs.items())
+            reason = " ".join(str(error).split())[:300]
+            raise Unsupported(f"LiteRT converted the model and cannot run it at {shapes}: {reason}") from error
+    return interpreter

@@ -1,0 +1,52 @@
+"""Static int8 in OpenVINO by NNCF's post-training quantization: weights per channel, activations calibrated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
+from optimize.golden import whole_batches
+from optimize.runtimes.openvino import FILE, leave_telemetry_out
+from optimize.samples import Samples
+
+reads = "openvino"
+makes = "openvino"
+quantization = "static"
+libraries = ("openvino", "nncf")
+BATCH = 8
+
+
+def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+    if calibration is None:
+        raise ValueError("static quantization without calibration data")
+    leave_telemetry_out()
+    import nncf
+    import openvino
+
+    source = openvino.Core().read_model(model.path / FILE)
+    batches = whole_batches(model.signature, calibration, BATCH)
+    quantized = nncf.quantize(
+        source, nncf.Dataset(batches), subset_size=len(batches), preset=nncf.QuantizationPreset.MIXED,
+        model_type=nncf.ModelType.TRANSFORMER if has_attention(source) else None,
+    )  # fmt: skip
+    count = _count(quantized, "FakeQuantize")
+    if not count:
+        raise Unsupported("NNCF found no operation of the graph that OpenVINO computes in int8")
+    openvino.save_model(quantized, output / FILE, compress_to_fp16=False)
+    return Made(f"NNCF post-training quantization on {len(calibration)} rows, {count} tensors in int8")
+
+
+def has_attention(model: Any) -> bool:
+    """A softmax between two matrix products: NNCF then keeps what transformers are sensitive to in float."""
+    if _count(model, "ScaledDotProductAttention"):
+        return True
+    softmaxes = [node for node in model.get_ops() if node.get_type_name() == "Softmax"]
+    readers = [reader.get_node() for node in softmaxes for reader in node.output(0).get_target_inputs()]
+    return any(reader.get_type_name() == "MatMul" for reader in readers)
+
+
+def _count(model: Any, kind: str) -> int:
+    return sum(node.get_type_name() == kind for node in model.get_ops())
