@@ -7,9 +7,9 @@ TABLE = {
     "lightgbm_to_onnx": "optimize.converters.lightgbm_to_onnx",
     "pytorch_to_torchscript": "optimize.converters.pytorch_to_torchscript",
     "pytorch_to_onnx": "optimize.converters.pytorch_to_onnx",
+    "pytorch_to_exported_program": "optimize.converters.pytorch_to_exported_program",
+    "exported_program_to_aotinductor": "optimize.converters.exported_program_to_aotinductor",
     "pytorch_to_aten_graph": "optimize.converters.pytorch_to_aten_graph",
     "aten_graph_to_saved_model": "optimize.converters.aten_graph_to_saved_model",
     "onnx_file": "optimize.converters.onnx_file",
-    "onnx_to_openvino": "optimize.converters.onnx_to_openvino",
-    "saved_model_to_litert": "optimize.converters.saved_model_to_litert",
 }

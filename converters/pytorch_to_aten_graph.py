@@ -14,16 +14,15 @@ graph uses once, however many names it has. Equal models give equal bytes.
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters.exporting import export, known_size
 from optimize.errors import Unsupported
 from optimize.signature import Signature
 
@@ -48,139 +47,13 @@ def export_graph(module: Any, signature: Signature, examples: Arrays, output: Pa
 
     The module takes the signature's inputs by position and returns one tensor or a flat tuple of them.
     """
-    with _traceable_layers():
-        program, how, notes = _export(module, signature, examples)
+    exported = export(module, signature, examples, finish=_functional)
+    program = exported.program
     weights = _weights(program)
     _save_weights(weights, output / "weights.safetensors")
     document = _document(program, {value: name for value, (name, _) in weights.items()})
     (output / "graph.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    return Made(f"torch.export ({how}), functional, operators kept whole", notes)
-
-
-# --- tracing
-
-
-def _export(module: Any, signature: Signature, examples: Arrays) -> tuple[Any, str, tuple[str, ...]]:
-    """The exported program with every named dimension free, the kind of dimension that gave it, and remarks."""
-    import torch
-
-    refusals: list[str] = []
-    last: Exception | None = None
-    for how, dimension in _kinds_of_dimension():
-        # A failed export leaves its marks on the example tensors: each attempt gets its own.
-        tensors = tuple(torch.from_numpy(examples[name].copy()) for name in signature.input_names)
-        shapes = _dynamic_shapes(module, signature, dimension)
-        try:
-            with torch.no_grad():
-                exported = torch.export.export(module, tensors, dynamic_shapes=shapes, strict=False)
-                program = _functional(exported)
-        except Exception as error:  # noqa: BLE001 - what the user's forward and torch's passes raise has no common class
-            refusals.append(f"{how}: {type(error).__name__}: {_first_lines(error)}")
-            last = error
-            continue
-        fixed = _fixed_dimensions(program, signature) + _frozen_by_guards(exported, module, signature, examples)
-        if not fixed:
-            return program, how, _bounds(exported, module, signature)
-        refusals.append(f"{how}: {', '.join(fixed)}")
-        last = None
-    raise Unsupported("torch.export cannot take this model:\n  " + "\n  ".join(refusals)) from last
-
-
-def _kinds_of_dimension() -> Iterator[tuple[str, Callable[[str], Any]]]:
-    """From the strictest to the most lenient: a named one fails where the code bounds it (`sequence <= 512`)."""
-    from torch.export import Dim
-
-    yield "named dimensions", Dim
-    yield "Dim.DYNAMIC", lambda _: Dim.DYNAMIC
-    yield "Dim.AUTO", lambda _: Dim.AUTO
-
-
-def _dynamic_shapes(module: Any, signature: Signature, dimension: Callable[[str], Any]) -> Any:
-    """In the nesting of the arguments of `forward`, where `*inputs` is one argument."""
-    shapes = tuple(
-        {axis: dimension(d) for axis, d in enumerate(spec.shape) if isinstance(d, str)} for spec in signature.inputs
-    )
-    return (shapes,) if _variadic(module) else shapes
-
-
-def _variadic(module: Any) -> str | None:
-    """The name of `*inputs` in `forward`, if that is how it takes them."""
-    parameters = inspect.signature(module.forward).parameters.values()
-    return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-
-
-def _fixed_dimensions(program: Any, signature: Signature) -> list[str]:
-    """Dim.AUTO turns a dimension into a constant without a word: what it did that to."""
-    user_inputs = set(program.graph_signature.user_inputs)
-    values = [n.meta["val"] for n in program.graph.nodes if n.op == "placeholder" and n.name in user_inputs]
-    return [
-        f"{spec.name} has its dimension '{named}' fixed at {size}"
-        for spec, value in zip(signature.inputs, values, strict=True)
-        for named, size in zip(spec.shape, value.shape, strict=True)
-        if isinstance(named, str) and _size(size) is not None
-    ]
-
-
-class _Sized:
-    """Stands for an input tensor in a guard of torch.export's, which asks for sizes only."""
-
-    def __init__(self, sizes: Iterable[int]) -> None:
-        self._sizes = tuple(sizes)
-
-    def size(self) -> tuple[int, ...]:
-        return self._sizes
-
-
-def _guards(program: Any) -> list[str]:
-    """What the trace took for granted about sizes, as Python expressions over `L`, the arguments by name."""
-    return list(getattr(program, "_guards_code", []))
-
-
-def _holds(guard: str, module: Any, signature: Signature, sizes: Mapping[str, int]) -> bool:
-    import torch
-
-    inputs = [_Sized(sizes[d] if isinstance(d, str) else d for d in spec.shape) for spec in signature.inputs]
-    names = list(inspect.signature(module.forward).parameters)
-    variadic = _variadic(module)
-    arguments = {variadic: inputs} if variadic else dict(zip(names, inputs, strict=False))
-    return bool(eval(guard, {"math": math, "torch": torch, "L": arguments}))
-
-
-def _frozen_by_guards(program: Any, module: Any, signature: Signature, examples: Arrays) -> list[str]:
-    """A size can be frozen inside the graph while the input's own stays free (`int(length / 2)` becomes 3).
-
-    A guard that holds at the traced size of a dimension and at no other that is tried means just that.
-    """
-    pairs = [pair for s in signature.inputs for pair in zip(s.shape, examples[s.name].shape, strict=True)]
-    traced = {named: size for named, size in pairs if isinstance(named, str)}
-    frozen = []
-    for name, size in traced.items():
-        others = [{**traced, name: other} for other in (size + 1, size + 2, size + 3, 2 * size, 2 * size + 1, 8 * size)]
-        for guard in _guards(program):
-            if not any(_holds(guard, module, signature, sizes) for sizes in others):
-                frozen.append(f"the trace holds only where {guard}, which fixes '{name}'")
-    return frozen
-
-
-def _bounds(program: Any, module: Any, signature: Signature) -> tuple[str, ...]:
-    """Guards in the words of the signature: `sequence > 6`."""
-    names = list(inspect.signature(module.forward).parameters)
-    variadic = _variadic(module)
-    said: dict[str, Any] = {}
-    for guard in _guards(program):
-        text = guard
-        for position, spec in enumerate(signature.inputs):
-            argument = f"L['{variadic}'][{position}]" if variadic else f"L['{names[position]}']"
-            for axis, dimension in enumerate(spec.shape):
-                text = text.replace(f"{argument}.size()[{axis}]", str(dimension))
-        left, _, right = text.partition(" == ")
-        if left != right:
-            said[text] = None
-    return tuple(f"traced for sizes where {text}" for text in said)
-
-
-def _first_lines(error: Exception, limit: int = 4) -> str:
-    return "\n    ".join([line for line in str(error).splitlines() if line.strip()][:limit])
+    return Made(f"torch.export ({exported.how}), functional, operators kept whole", exported.notes)
 
 
 def _functional(program: Any) -> Any:
@@ -206,110 +79,6 @@ def _all_nodes(module: Any) -> Iterator[Any]:
     for part in module.modules():
         if hasattr(part, "graph"):
             yield from (n for n in part.graph.nodes if n.op == "call_function")
-
-
-@contextmanager
-def _traceable_layers() -> Iterator[None]:
-    """Replace, while tracing, what torch's own layers do that no trace can follow.
-
-    Tracing `aten::lstm` unrolls the sequence, which fixes its length and the batch: recurrent layers become operators
-    of our own that know nothing but their results' shapes. `nn.Transformer*` looks into a mask to see whether it is the
-    causal one, to choose a faster kernel: the mask itself says the same. `torch.max_pool1d` fixes the length;
-    `torch.max_pool2d` does not. `torch.meshgrid` without `indexing` has no decomposition that accepts it.
-    """
-    with ExitStack() as stack:
-        for owner, name, replacement in _replacements():
-            stack.enter_context(_replaced(owner, name, replacement))
-        yield
-
-
-def _replacements() -> list[tuple[Any, str, Any]]:
-    import torch
-    from torch.nn.modules import rnn, transformer
-
-    meshgrid = torch.functional._meshgrid
-    return [
-        (rnn, "_VF", _Recurrence(rnn._VF)),
-        (transformer, "_detect_is_causal_mask", lambda mask, is_causal=None, size=None: bool(is_causal)),
-        (torch, "max_pool1d", _max_pool1d),
-        (torch.functional, "_meshgrid", lambda *tensors, indexing=None: meshgrid(*tensors, indexing=indexing or "ij")),
-    ]
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
-    kept = getattr(owner, name)
-    setattr(owner, name, replacement)
-    try:
-        yield
-    finally:
-        setattr(owner, name, kept)
-
-
-def _max_pool1d(
-    x: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
-) -> Any:
-    import torch
-
-    def row(amount: Any, other: int) -> list[int]:
-        return [other, amount[0] if isinstance(amount, list | tuple) else amount]
-
-    steps = row(stride or kernel_size, 1)
-    flat = torch.max_pool2d(x[..., None, :], row(kernel_size, 1), steps, row(padding, 0), row(dilation, 1), ceil_mode)
-    return flat[..., 0, :]
-
-
-class _Recurrence:
-    """Stands for `torch._VF` inside `torch.nn.modules.rnn`."""
-
-    def __init__(self, functions: Any) -> None:
-        self._functions = functions
-        self._operators = _recurrent_operators()
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(self._functions, name)
-        if name not in _RECURRENT:
-            return function
-
-        def call(*arguments: Any) -> Any:
-            # A packed sequence has its batch sizes second, which moves the flag `has_biases` from here.
-            unpacked = isinstance(arguments[3], bool)
-            return getattr(self._operators, name)(*arguments) if unpacked else function(*arguments)
-
-        return call
-
-
-_RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
-_LIBRARIES: list[Any] = []  # a torch.library.Library takes its operators with it when it is collected
-
-
-def _recurrent_operators() -> Any:
-    """`torch.ops.optimize`, with the schemas of ATen's own recurrent operators."""
-    import torch
-
-    if not _LIBRARIES:
-        library = torch.library.Library("optimize", "FRAGMENT")
-        _LIBRARIES.append(library)
-        for name in _RECURRENT:
-            original = getattr(torch.ops.aten, name).input
-            library.define(str(original._schema).removeprefix("aten::").replace(f"{name}.input", name))
-            library.impl(name, original, "CompositeExplicitAutograd")
-            torch.library.register_fake(f"optimize::{name}", _recurrence_shapes, lib=library)
-    return torch.ops.optimize
-
-
-def _recurrence_shapes(x: Any, state: Any, weights: Any, *options: Any) -> Any:
-    """x [time, batch, features], or batch first; each state [layers * directions, batch, hidden].
-
-    The output's last axis is the hidden size of all directions, which an LSTM with a projection shortens.
-    """
-    states = list(state) if isinstance(state, list | tuple) else [state]
-    both_ways, batch_first = options[-2:]
-    hidden = states[0].shape[-1] * (2 if both_ways else 1)
-    # As the real kernels do: computed time first, so that the batch-first result is a transposed view.
-    leading = [x.shape[1], x.shape[0]] if batch_first else [x.shape[0], x.shape[1]]
-    output = x.new_empty([*leading, hidden])
-    return (output.transpose(0, 1) if batch_first else output, *(s.new_empty(s.shape) for s in states))
 
 
 # --- weights
@@ -451,17 +220,9 @@ def _type(value: Any) -> dict[str, Any] | None:
     import torch
 
     if isinstance(value, torch.Tensor):
-        return {"dtype": _dtype_name(value.dtype), "shape": [_size(size) for size in value.shape]}
+        return {"dtype": _dtype_name(value.dtype), "shape": [known_size(size) for size in value.shape]}
     kinds = {"bool": (bool, torch.SymBool), "int": (int, torch.SymInt), "float": (float, torch.SymFloat)}
     return next(({"symbol": name} for name, kind in kinds.items() if isinstance(value, kind)), None)
-
-
-def _size(size: Any) -> int | None:
-    """A dimension's size, or None where it is only known when the model runs."""
-    if isinstance(size, int):
-        return size
-    expression = size.node.expr
-    return int(expression) if expression.is_number else None
 
 
 def _dtype_name(dtype: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters.exporting import named_dimension
 from optimize.converters.pytorch_to_torchscript import to_torchscript
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
@@ -73,14 +74,6 @@ def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Pa
         output_names=list(signature.output_names), opset_version=OPSET,
         dynamic_axes={spec.name: dict(_named(spec)) for spec in specs if dict(_named(spec))},
     )  # fmt: skip
-
-
-def named_dimension(signature: Signature, name: str) -> Any:
-    """torch.export's Dim, with the sizes the source takes."""
-    import torch
-
-    allowed = signature.range_of(name)
-    return torch.export.Dim(name, min=allowed.low if allowed.low > 1 else None, max=allowed.high)
 
 
 def _named(spec: TensorSpec) -> list[tuple[int, str]]:

@@ -1,0 +1,60 @@
+"""An exported program to a package of AOTInductor's: compiled for this machine's processor, named dimensions kept."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from optimize.arrays import Arrays
+from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
+
+reads = "exported_program"
+makes = "aotinductor"
+libraries = ("torch",)
+FILE = "model.pt2"
+
+
+def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    import torch
+    from torch._inductor.utils import fresh_cache
+
+    _check_compiler()
+    program = torch.export.load(model.path / FILE)
+    # The compiler leaves its own files in a cache that all processes share; this one goes when it is done.
+    with tempfile.TemporaryDirectory() as folder, fresh_cache(dir=folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            torch._inductor.aoti_compile_and_package(program, package_path=str(output / FILE))
+        except Exception as error:
+            # Whatever one of the compiler's passes, or an operator's decomposition, raises about this graph.
+            raise Unsupported(f"AOTInductor cannot compile this model: {_reason(error)}") from error
+    return Made("AOTInductor", (_machine(output / FILE),))
+
+
+def _check_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise Unsupported(
+            "AOTInductor compiles C++, and no compiler is on the PATH; install one (apt-get install g++, or dnf "
+            "install gcc-c++), and run again"
+        ) from error
+
+
+def _machine(package: Path) -> str:
+    import torch
+
+    said = torch._C._aoti.AOTIModelPackageLoader.load_metadata_from_package(str(package), "model")
+    machine, instructions = said["AOTI_MACHINE"], said["AOTI_CPU_ISA"]
+    return f"machine code for {machine} with {instructions}: it runs on no processor that lacks it"
+
+
+def _reason(error: Any) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
