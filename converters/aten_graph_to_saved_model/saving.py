@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +60,21 @@ def save(folder: Path, signature: Signature, store: Variables, output: Path) -> 
     """
     document = json.loads((folder / "graph.json").read_text())
     check_coverage(document["graph"])
-    _check_names(signature)
     weights = read_weights(folder / "weights.safetensors")
-    module = tf.Module()
-    serve = _function(document, weights, store, signature)
-    function = tf.function(serve, input_signature=_specs(signature.inputs), autograph=False)
+    save_function(_function(document, weights, store), signature, store, output)
+
+
+def save_function(serve: Callable[..., Sequence[Any]], signature: Signature, store: Variables, output: Path) -> None:
+    """`serve` takes the signature's inputs by position and gives its outputs, as tensors or `Value`s, in order."""
+    _check_names(signature)
+
+    def named(*inputs: Any) -> dict[str, Any]:
+        outputs = serve(*inputs)
+        return {name: _output(value) for name, value in zip(signature.output_names, outputs, strict=True)}
+
+    function = tf.function(named, input_signature=_specs(signature.inputs), autograph=False)
     concrete = function.get_concrete_function()
+    module = tf.Module()
     module.weights, module.serve = store.tracked, function
     tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})
 
@@ -77,18 +86,14 @@ def _check_names(signature: Signature) -> None:
         raise Unsupported(f"SavedModel inputs are named by letters, digits and underscores; rename {', '.join(odd)}")
 
 
-def _function(
-    document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore, signature: Signature
-) -> Any:
-    def serve(*inputs: Any) -> dict[str, Any]:
+def _function(document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore) -> Any:
+    def serve(*inputs: Any) -> list[Any]:
         environment: dict[str, Any] = {
             value: Weight(name, weights[name], store) for value, name in document["weights"].items()
         }
         environment |= {name: Value(tensor) for name, tensor in zip(document["inputs"], inputs, strict=True)}
         interpret({**document["graph"], "outputs": []}, environment)
-        outputs = [resolve(output, environment) for output in document["outputs"]]
-        named = zip(signature.output_names, outputs, strict=True)
-        return {name: _output(value) for name, value in named}
+        return [resolve(output, environment) for output in document["outputs"]]
 
     return serve
 

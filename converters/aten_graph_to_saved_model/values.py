@@ -146,6 +146,10 @@ class Weight(Value):
         self.order = plain(array.ndim) if order is None else order
 
     @property
+    def data(self) -> Any:
+        return self.stored(self.order)
+
+    @property
     def dtype(self) -> Any:
         return tf.as_dtype(self.array.dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.signature import Signature, TensorSpec
 from optimize.sources.base import SourceOptions
+from optimize.sources.onnx_files import external_files
 from optimize.stages import RuntimeSettings
 
 kind = "onnx"
@@ -34,9 +36,8 @@ class Options(SourceOptions):
         return {"file": self.file}
 
     def content(self, base: Path) -> dict[str, tuple[Path, ...]]:
-        # Which files hold external data stands inside the model; every plausible one counts rather than none.
         file = base / self.file
-        return {"file": (file, *sorted(p for p in file.parent.glob(f"{file.stem}*") if p.suffix in (".data", ".bin")))}
+        return {"file": (file, *external_files(file))}
 
 
 def prepare(settings: RuntimeSettings) -> None:
@@ -58,7 +59,7 @@ def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> OnnxSource:
     try:
         session = onnxruntime.InferenceSession(loaded, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises bare pybind classes with no common base.
-        raise UserError(f"{loaded} is not a model ONNX Runtime can load: {_short(error)}", "source.file") from error
+        raise UserError(f"{loaded} {_refusal(str(error))}", "source.file") from error
     return OnnxSource(session, model.signature)
 
 
@@ -79,6 +80,12 @@ class OnnxSource:
 def _spec(value: Any) -> TensorSpec:
     if value.type not in DTYPE:
         raise UserError(f"input {value.name} is {value.type}, which this tool does not carry", "source.file")
+    if 0 in value.shape:
+        raise UserError(
+            f"input {value.name} has the shape {value.shape}: an input of no elements asks for nothing; "
+            "export the model with a size above 0, or a free one",
+            "source.file",
+        )
     shape = tuple(d if isinstance(d, int) and d > 0 else _dimension(d, i) for i, d in enumerate(value.shape))
     return TensorSpec(value.name, DTYPE[value.type], shape)
 
@@ -87,6 +94,37 @@ def _dimension(name: object, axis: int) -> str:
     if isinstance(name, str) and name.isidentifier():
         return name
     return "batch" if axis == 0 else f"dim_{axis}"
+
+
+_REFUSALS = (
+    (
+        r"(?:Fatal error: |No Op registered for )(?P<domain>[\w.]+:)?(?P<operator>\w+)(?:\(|\s).*",
+        "uses the operator {domain}{operator}, which ONNX Runtime {version} does not have; "
+        "export the model without operators of its own",
+    ),
+    (
+        r"Opset (?P<given>\d+) is under development.*till opset (?P<read>\d+)",
+        "is written in opset {given}, and ONNX Runtime {version} reads up to opset {read}; "
+        "export it with `opset_version={read}`, or install a newer onnxruntime",
+    ),
+    (
+        r"Unsupported model IR version: (?P<given>\d+), max supported IR version: (?P<read>\d+)",
+        "has IR version {given}, and ONNX Runtime {version} reads up to {read}; "
+        "save it again with `model.ir_version = {read}`, or install a newer onnxruntime",
+    ),
+)
+"""What ONNX Runtime says, and what that means to whoever has the file."""
+
+
+def _refusal(message: str) -> str:
+    import onnxruntime
+
+    for pattern, words in _REFUSALS:
+        found = re.search(pattern, message, re.DOTALL)
+        if found:
+            parts = {name: part or "" for name, part in found.groupdict().items()}
+            return words.format(version=onnxruntime.__version__, **parts)
+    return f"is not a model ONNX Runtime can load: {' '.join(message.split())[:300]}"
 
 
 def _short(error: Exception) -> str:
