@@ -110,8 +110,15 @@ def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
     return Choice(winner.name, reasons)
 
 
-def demand_verdict(choice: Choice, candidates: Sequence[Judged], half_width: float) -> Choice:
-    """The choice, or none where the interval of the winner's latency is wider than was asked for."""
+def demand_verdict(
+    choice: Choice, candidates: Sequence[Judged], half_width: float, noise: Mapping[str, Any] | None = None
+) -> Choice:
+    """The choice, or none where the interval of the winner's latency is wider than was asked for, or the machine was
+    not quiet."""
+    if choice.winner and noise and noise["verdict"] != "quiet":
+        because = "; ".join(noise["because"])
+        undecided = f"the machine was {noise['verdict']} ({because}); measure again when nothing else runs on it"
+        return Choice(None, choice.reasons, undecided)
     winner = next((c for c in candidates if c.name == choice.winner), None)
     ratio = winner.latency.get("ratio") if winner and winner.latency else None
     if winner is None or ratio is None or ratio["verdict"] == "conclusive":

@@ -73,6 +73,13 @@ def test_a_verdict_that_was_asked_for_is_refused_where_the_interval_is_too_wide(
     assert "benchmark.budget_s" in choice.undecided
 
 
+def test_no_verdict_is_given_on_a_machine_that_is_not_quiet() -> None:
+    one = candidate("a")
+    noise = {"verdict": "noisy", "because": ["other processes took 0.50 cores"]}
+    choice = demand_verdict(choose([one], "latency"), [one], 0.015, noise)
+    assert choice.winner is None and "the machine was noisy (other processes took 0.50 cores)" in choice.undecided
+
+
 def test_a_verdict_stands_where_the_interval_is_narrow() -> None:
     narrow = candidate("a")
     latency = {**narrow.latency, "ratio": {"verdict": "conclusive", "half_width": 0.01}}  # type: ignore[dict-item]

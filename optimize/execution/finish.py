@@ -55,7 +55,9 @@ class Finish:
         choice, benchmark = choose(candidates, self._pipeline.objective), self._pipeline.benchmark
         if benchmark.inconclusive == "accept":
             return choice
-        return demand_verdict(choice, candidates, benchmark.half_width)
+        measure = self._runner.results.get("measure")
+        noise = measure.payload.get("noise") if measure else None
+        return demand_verdict(choice, candidates, benchmark.half_width, noise)
 
     def _judge(self, candidate: Candidate) -> Judged:
         """State by the steps that were run, and by the drift that the check found."""

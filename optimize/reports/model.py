@@ -216,6 +216,24 @@ class TargetReport(Part):
     """Intra-operator threads that candidates were given."""
 
 
+class Noise(Part):
+    """How quiet the machine was while latency was measured. What the kernel does not count is null."""
+
+    verdict: str
+    """`quiet`, `noisy` or `unusable`."""
+    because: list[str]
+    control_of: str
+    """The candidate that was compared with itself in every round; `control` is that ratio, 1 but for noise."""
+    control: float | None
+    control_ci: Interval | None
+    on_core_share: float
+    """The least share of its wall time that a single-threaded candidate had its core."""
+    other_cores: float | None
+    """Cores' worth of work by other processes."""
+    steal_share: float | None
+    pressure_share: float | None
+
+
 class Report(Part):
     schema_version: int = SCHEMA_VERSION
     tool_version: str
@@ -230,6 +248,7 @@ class Report(Part):
     source: SourceReport
     target: TargetReport
     machine: dict[str, Any]
+    noise: Noise | None = None
     measured_at: str | None = None
     """When the measurement ended, in UTC; a figure that is served from the store keeps its time."""
     pipeline: dict[str, Any] = {}

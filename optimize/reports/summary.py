@@ -17,6 +17,7 @@ from optimize.reports.model import (
     CandidateReport,
     Gate,
     LatencySamples,
+    Noise,
     Report,
     SourceReport,
     StepReport,
@@ -54,6 +55,7 @@ def build_report(
         source=source,
         target=_target(target, fidelity, runner.threads),
         machine=machine_fingerprint(),
+        noise=_noise(runner),
         measured_at=_measured_at(runner),
         pipeline=runner.file.pipeline.model_dump(mode="json"),
         candidates=candidates,
@@ -160,6 +162,12 @@ def _candidate(
     )
 
 
+def _noise(runner: Runner) -> Noise | None:
+    measured = runner.results.get("measure")
+    found = measured.payload.get("noise") if measured else None
+    return Noise.model_validate(found) if found else None
+
+
 def vars_of(value: Any) -> dict[str, Any]:
     """The fields of a dataclass with slots or without."""
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
@@ -253,6 +261,9 @@ def _warnings(runner: Runner, measured: Mapping[str, Any]) -> list[str]:
     warnings = []
     if runner.results["golden"].payload["samples"] == "random":
         warnings.append("no data was given: drift was seen on random inputs, and accuracy was not measured")
+    noise = _noise(runner)
+    if noise and noise.because:
+        warnings.append(f"the machine was {noise.verdict} while it was measured: {'; '.join(noise.because)}")
     wide = [
         name
         for name, figures in measured.items()

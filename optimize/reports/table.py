@@ -168,4 +168,5 @@ def measured_where(report: Report) -> str:
     return (
         f"in-process calls at batch 1, warm page cache, {target.threads} thread(s), on {cpu}; "
         f"fidelity to {target.name}: {target.fidelity}"
+        + (f"; the machine was {report.noise.verdict}" if report.noise else "")
     )

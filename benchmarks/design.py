@@ -1,0 +1,43 @@
+"""What an experiment is made of: the design that is fixed before anything is measured, and the raw samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is fixed before anything is measured."""
+
+    names: tuple[str, ...]
+    reference: str
+    processes: int
+    budget_s: float
+    half_width: float
+    seed: int
+    cold: bool = False
+    """Whether cold starts are also taken with the artifact's files out of the page cache."""
+
+    @property
+    def control(self) -> str:
+        """The candidate that every round visits twice."""
+        return next((name for name in self.names if name != self.reference), self.reference)
+
+
+@dataclass
+class Samples:
+    """Raw samples of one candidate."""
+
+    starts: list[Mapping[str, Any]] = field(default_factory=list)
+    """Per generation: phases in nanoseconds, threads as read back, peak bytes."""
+    slices: list[list[Mapping[str, Any]]] = field(default_factory=list)
+    """Per generation, per round: `ns` of each call, `cpu_ns` of the slice, `at_ns` of its start."""
+    warmups: list[Mapping[str, Any]] = field(default_factory=list)
+    ends: list[Mapping[str, Any]] = field(default_factory=list)
+    control: list[list[Mapping[str, Any]]] = field(default_factory=list)
+    """As `slices`, of a second visit in the same rounds; of one candidate only."""
+    cold_starts: list[Mapping[str, Any]] = field(default_factory=list)
+    """Starts with the artifact's files out of the page cache, verified."""
+    failure: str = ""
