@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ZOOS = ("tests.matrix.zoo_pytorch", "tests.matrix.zoo_estimators", "tests.matrix.zoo_huggingface")
+ZOOS = (
+    "tests.matrix.zoo_pytorch",
+    "tests.matrix.zoo_estimators",
+    "tests.matrix.zoo_huggingface",
+    "tests.matrix.zoo_onnx",
+)
 """Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
+
+
+USUAL = ("torchscript", "onnx", "saved_model", "openvino", "litert")
+EVERY: tuple[str, ...] = ()
+"""All formats that can be run. AOTInductor compiles for half a minute, so that not every row can have it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Case:
     """`tests.matrix.zoo_pytorch:mlp`"""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Further keyword arguments of `make`."""
+    formats: tuple[str, ...] = USUAL
     quantization: tuple[str, ...] = ("none",)
 
     def build(self, folder: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ HEAD = """\
 
 Made by `python -m tests.matrix.running`, which the tests repeat: a cell says whether the converted model gives the
 source's own answers at sizes that it was not converted at, and which converter made it. The figure is the largest
-relative error of any output. A path that does not exist, or does not hold, says why below the table.
+relative error of any output. A path that does not exist, or does not hold, says why below the table; an
+empty cell was not tried.
 
 """
 
@@ -39,7 +40,7 @@ def run_case(case: Case, folder: Path) -> Row:
     sections = case.build(folder)
     pipeline = {
         "name": "matrix", **sections,
-        "candidates": {"formats": list(runtimes()), "quantization": list(case.quantization)},
+        "candidates": {"formats": list(case.formats or runtimes()), "quantization": list(case.quantization)},
         "benchmark": {"processes": 3, "budget_s": 0.1},
     }  # fmt: skip
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import Case
+from tests.matrix.case import EVERY, Case
 
 ROWS = {"x": {"dtype": "float32", "shape": ["batch", 8]}}
 IMAGE = {"image": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
@@ -72,13 +72,13 @@ def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
 
 
 CASES = (
-    case("MLP", "mlp", ROWS),
-    replace(case("CNN with batch norm", "cnn", IMAGE), quantization=("none", "dynamic", "static")),
+    replace(case("MLP", "mlp", ROWS), formats=EVERY),
+    replace(case("CNN with batch norm", "cnn", IMAGE), formats=EVERY, quantization=("none", "dynamic", "static")),
     case("ResNet-50", "resnet50", PIXELS),
     case("ViT", "vit", PIXELS),
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
     case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
-    case("LSTM tagger", "Tagger", TOKENS),
+    replace(case("LSTM tagger", "Tagger", TOKENS), formats=EVERY),
     case("two inputs, dict output", "TwoInputs", BOTH),
     case("tied weights", "Tied", TOKENS),
     case("data-dependent branch", "Branching", ROWS),
