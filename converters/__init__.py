@@ -5,6 +5,8 @@ TABLE = {
     "sklearn_to_onnx": "optimize.converters.sklearn_to_onnx",
     "xgboost_to_onnx": "optimize.converters.xgboost_to_onnx",
     "lightgbm_to_onnx": "optimize.converters.lightgbm_to_onnx",
+    "keras_to_saved_model": "optimize.converters.keras_to_saved_model",
+    "keras_to_onnx": "optimize.converters.keras_to_onnx",
     "pytorch_to_torchscript": "optimize.converters.pytorch_to_torchscript",
     "pytorch_to_aten_graph": "optimize.converters.pytorch_to_aten_graph",
     "pytorch_to_onnx": "optimize.converters.pytorch_to_onnx",
@@ -13,10 +15,10 @@ TABLE = {
     "aten_graph_to_saved_model": "optimize.converters.aten_graph_to_saved_model",
     "onnx_to_saved_model": "optimize.converters.onnx_to_saved_model",
     "onnx_file": "optimize.converters.onnx_file",
-    "keras_to_saved_model": "optimize.converters.keras_to_saved_model",
-    "keras_to_onnx": "optimize.converters.keras_to_onnx",
     "saved_model_folder": "optimize.converters.saved_model_folder",
     "saved_model_to_onnx": "optimize.converters.saved_model_to_onnx",
     "onnx_to_openvino": "optimize.converters.onnx_to_openvino",
     "saved_model_to_litert": "optimize.converters.saved_model_to_litert",
 }
+"""Of equally short paths the one is taken whose last converter stands first here: what is made for one kind of source
+stands before what starts from a module or from ONNX."""

@@ -175,22 +175,21 @@ def _module(stage: Any) -> str:
 def shortest_path(
     edges: Sequence[Edge], starts: Sequence[Node], end: Node, failed: Container[Attempt] = ()
 ) -> list[Edge] | None:
-    """Fewest of the attempts that `failed`, then fewest stages; among equals from the first start, by the stage that
-    stands first in the tables."""
+    """Fewest of the attempts that `failed`, then fewest stages; among equals by the last stage's place in the tables."""
     order = count()
-    todo: list[tuple[int, int, int, Node, list[Edge]]] = [(0, 0, next(order), start, []) for start in starts]
+    todo: list[tuple[int, int, int, int, Node, list[Edge]]] = [(0, 0, 0, next(order), start, []) for start in starts]
     seen: set[Node] = set()
     while todo:
-        failures, length, _, node, path = heapq.heappop(todo)
+        failures, length, _, _, node, path = heapq.heappop(todo)
         if node == end:
             return path
         if node in seen:
             continue
         seen.add(node)
-        for edge in edges:
+        for place, edge in enumerate(edges):
             if edge.start == node:
                 again = failures + (edge.attempt in failed)
-                heapq.heappush(todo, (again, length + 1, next(order), edge.end, [*path, edge]))
+                heapq.heappush(todo, (again, length + 1, place, next(order), edge.end, [*path, edge]))
     return None
 
 

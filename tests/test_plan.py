@@ -77,8 +77,9 @@ def test_a_source_of_a_formats_own_kind_is_adopted_first() -> None:
 
 def test_a_module_goes_to_a_saved_model_by_its_aten_graph_and_an_onnx_file_by_its_operators() -> None:
     paths = []
-    for kind in ("pytorch", "onnx"):
+    for kind in ("pytorch", "huggingface", "onnx"):
         edges, origins = find_edges(kind)
         found = shortest_path(edges, origins, ("saved_model", "none"))
         paths.append([e.name for e in found or ()])
-    assert paths == [["pytorch_to_aten_graph", "aten_graph_to_saved_model"], ["onnx_file", "onnx_to_saved_model"]]
+    by_its_graph = ["pytorch_to_aten_graph", "aten_graph_to_saved_model"]
+    assert paths == [by_its_graph, by_its_graph, ["onnx_file", "onnx_to_saved_model"]]
