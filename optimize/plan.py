@@ -175,7 +175,7 @@ def _module(stage: Any) -> str:
 def shortest_path(
     edges: Sequence[Edge], starts: Sequence[Node], end: Node, failed: Container[Attempt] = ()
 ) -> list[Edge] | None:
-    """Fewest of the attempts that `failed`, then fewest stages; among equals by the last stage's place in the tables."""
+    """Fewest of the attempts that `failed`, then fewest stages; among equals by the place of the last in the tables."""
     order = count()
     todo: list[tuple[int, int, int, int, Node, list[Edge]]] = [(0, 0, 0, next(order), start, []) for start in starts]
     seen: set[Node] = set()
