@@ -12,8 +12,11 @@ EXTRAS = {
     "torch": "torch", "safetensors": "torch", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
     "tensorflow-cpu": "tensorflow", "tensorflow": "tensorflow", "neural-compressor": "tensorflow",
     "openvino": "openvino", "nncf": "openvino", "ai-edge-litert": "litert",
+    "transformers": "huggingface", "optimum": "huggingface", "optimum-onnx": "huggingface",
+    "scikit-learn": "sklearn", "skl2onnx": "sklearn", "onnxmltools": "sklearn", "skops": "sklearn", "joblib": "sklearn",
+    "xgboost-cpu": "sklearn", "xgboost": "sklearn", "lightgbm": "sklearn",
 }  # fmt: skip
-ALTERNATIVES = ({"tensorflow-cpu", "tensorflow"},)
+ALTERNATIVES = ({"tensorflow-cpu", "tensorflow"}, {"xgboost-cpu", "xgboost"})
 """Distributions of which one is enough."""
 
 

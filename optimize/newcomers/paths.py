@@ -9,7 +9,9 @@ from optimize import stages
 from optimize.plan import Edge, Node, find_edges, shortest_path
 from optimize.versions import library_version
 
-ALTERNATIVES = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}
+ALTERNATIVES = {
+    "tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow", "xgboost": "xgboost-cpu", "xgboost-cpu": "xgboost",
+}  # fmt: skip
 """Distributions of which either one will do."""
 QUANTIZATIONS = ("none", "dynamic", "static")
 
