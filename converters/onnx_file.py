@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
@@ -21,14 +23,33 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     import onnx
 
     source = model.path / model.options["file"]
-    beside = external_files(source)
-    for file in beside:
-        copy = output / file.relative_to(source.parent)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
     loaded = onnx.load(source, load_external_data=False)
+    beside = _copy_weights(source, output)
+    for tensor in _tensors(loaded.graph):
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = beside[Path(entry.value).as_posix()]
     split = not beside and loaded.ByteSize() > INLINE_BYTES
-    onnx.save(loaded, output / FILE, save_as_external_data=split, location="model.onnx.data")
+    onnx.save(loaded, output / FILE, save_as_external_data=split, location=f"{FILE}.data")
     onnx.checker.check_model(str(output / FILE))
     opset = next((o.version for o in loaded.opset_import if o.domain in ("", "ai.onnx")), 0)
     return Made(f"the source's own graph, opset {opset}")
+
+
+def _copy_weights(source: Path, output: Path) -> dict[str, str]:
+    """Each file's location in the user's model to its name in the store, which is `model.onnx.data` if there is one."""
+    names = {}
+    for index, file in enumerate(external_files(source)):
+        name = f"{FILE}.{index}.data" if index else f"{FILE}.data"
+        shutil.copyfile(file, output / name)
+        names[file.relative_to(source.parent).as_posix()] = name
+    return names
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """Initializers and tensors in attributes, those of inner graphs too."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)

@@ -32,7 +32,7 @@ class _Broken(Exception):
 def external_files(file: Path) -> tuple[Path, ...]:
     """Where the weights lie that are not in `file`. Raises UserError where it is cut off, or names a file that is not
     there or not beside it."""
-    locations = sorted(_locations(file))
+    locations = sorted({Path(location).as_posix() for location in _locations(file)})
     for location in locations:
         _check(file, location)
     return tuple(file.parent / location for location in locations)
