@@ -27,7 +27,10 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     from optimize.sources.modules import load_module
 
     failures: list[str] = []
-    for method, export in (("torch.onnx.export over torch.export", _export), ("torch.onnx.export of TorchScript", _trace)):
+    for method, export in (
+        ("torch.onnx.export over torch.export", _export),
+        ("torch.onnx.export of TorchScript", _trace),
+    ):
         module = load_module(model)
         try:
             with warnings.catch_warnings():
@@ -64,13 +67,18 @@ def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: P
 
 
 def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+    # A trace follows one branch; where it is wrong this is the scripted module, whose branches the exporter keeps.
+    scripted, how, _ = to_torchscript(module, tensors)
+    export_script(scripted if "script" in how else module, signature, tensors, path)
+
+
+def export_script(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+    """By the older exporter: of a script as it stands, of any other module a trace."""
     import torch
 
     specs = (*signature.inputs, *signature.outputs)
-    # A trace follows one branch; where it is wrong this is the scripted module, whose branches the exporter keeps.
-    scripted, how, _ = to_torchscript(module, tensors)
     torch.onnx.export(
-        scripted if "script" in how else module, tensors, path, dynamo=False, input_names=list(signature.input_names),
+        module, tensors, path, dynamo=False, input_names=list(signature.input_names),
         output_names=list(signature.output_names), opset_version=OPSET,
         dynamic_axes={spec.name: dict(_named(spec)) for spec in specs if dict(_named(spec))},
     )  # fmt: skip

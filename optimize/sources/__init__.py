@@ -2,6 +2,8 @@
 
 TABLE = {
     "pytorch": "optimize.sources.pytorch",
+    "torchscript": "optimize.sources.torchscript",
+    "exported_program": "optimize.sources.exported_program",
     "onnx": "optimize.sources.onnx",
     "huggingface": "optimize.sources.huggingface",
     "sklearn": "optimize.sources.sklearn",

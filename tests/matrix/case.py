@@ -16,6 +16,7 @@ ZOOS = (
     "tests.matrix.zoo_estimators",
     "tests.matrix.zoo_huggingface",
     "tests.matrix.zoo_onnx",
+    "tests.matrix.zoo_torch_files",
 )
 """Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
 
