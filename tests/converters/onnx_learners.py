@@ -58,6 +58,19 @@ agraph (float[batch, 4] x) => (float[batch, 4] y, float[steps, batch, 4] all) {
 }
 """
 
+_RARE = """
+<ir_version: 9, opset_import: ["" : 18, "ai.onnx.ml" : 3]>
+agraph (float[batch, 4] x) => (float[batch, 8] both, float[batch, 4, 3] hot, float[batch, 1, 1] size) {
+    filled = ai.onnx.ml.Imputer <imputed_value_floats = [1.0, 2.0, 3.0, 4.0], replaced_value_float = 0.0> (x)
+    both = ai.onnx.ml.FeatureVectorizer <inputdimensions = [4, 4]> (x, filled)
+    whole = Cast <to = 7> (x)
+    hot = ai.onnx.ml.OneHotEncoder <cats_int64s = [-1, 0, 1]> (whole)
+    middle = Constant <value_ints = [1]> ()
+    images = Unsqueeze (x, middle)
+    size = GlobalLpPool (images)
+}
+"""
+
 
 def _unknown() -> onnx.ModelProto:
     nodes = [
@@ -72,8 +85,8 @@ def _unknown() -> onnx.ModelProto:
 def _model(name: str) -> onnx.ModelProto:
     if name == "unknown_operator":
         return _unknown()
-    if name == "branch_and_loop":
-        return parser.parse_model(_BRANCH_AND_LOOP)
+    if name in ("branch_and_loop", "rare_operators"):
+        return parser.parse_model(_RARE if name == "rare_operators" else _BRANCH_AND_LOOP)
     learner = LEARNERS[name]()
     options = {id(learner): {"zipmap": False}} if hasattr(learner, "predict_proba") else None
     return to_onnx(learner, _X[:2], target_opset={"": 18, "ai.onnx.ml": 3}, options=options)
