@@ -44,7 +44,7 @@ _PARAMETERS = {
 EXCEPTIONS = {
     r"batchnorm_.*_training_mode|training_dropout.*": "the operator in training mode",
     r"bitcast_bool_to_uint8": "TensorFlow has no bit cast of booleans",
-    r"bitshift_.*_(shift_ge_width|negative_shift)": "TensorFlow leaves shifts by more than the width undefined",
+    r"bitshift_(left_.*_shift_ge_width|.*_negative_shift)": "TensorFlow leaves shifts by more than the width undefined",
     r"(cast|castlike|(de)?quantizelinear)_.*(float8|float4|e4m3|e5m2|e8m0|int4|int2).*": "no kernels for these numbers",
     r"convtranspose_output_shape": "an output larger than the whole, where the input's size is not known beforehand",
     r"(de)?quantizelinear_blocked.*": "scales per block",
@@ -52,7 +52,7 @@ EXCEPTIONS = {
     r"(identity|if|loop\d+)_(sequence|opt|seq|seq_none)": "sequences and optional values",
     r"maxpool_with_argmax.*": "the positions of maxima",
     r"reshape_zero_.*dim": "a 0 that keeps the axis, computed by the model itself",
-    r"unique_.*axis.*": "Unique along an axis",
+    r"unique_.*_with_(negative_)?axis.*": "Unique along an axis",
     r"ai_onnx_ml_tree_ensemble_set_membership": "branches by membership of a set",
 }
 """Cases of operators with a rule that do not hold, and why."""
