@@ -13,7 +13,6 @@ TABLE = {
     "pytorch_to_exported_program": "optimize.converters.pytorch_to_exported_program",
     "exported_program_to_aotinductor": "optimize.converters.exported_program_to_aotinductor",
     "torchscript_file": "optimize.converters.torchscript_file",
-    "torchscript_to_onnx": "optimize.converters.torchscript_to_onnx",
     "exported_program_file": "optimize.converters.exported_program_file",
     "aten_graph_to_saved_model": "optimize.converters.aten_graph_to_saved_model",
     "onnx_to_saved_model": "optimize.converters.onnx_to_saved_model",
