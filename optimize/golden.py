@@ -72,7 +72,8 @@ def case_sizes(signature: Signature, rows: Samples) -> tuple[Sizes, list[Sizes]]
         {name: signature.range_of(name).clip(size) for name, size in sizes.items()}
         for sizes in (examples, small, large)
     ]
-    return at[0], at[1:] if full else [{}]
+    cases: list[Sizes] = [*at[1:]] if full else [{}]
+    return at[0], cases
 
 
 def _batch_name(signature: Signature) -> str | None:

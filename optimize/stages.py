@@ -124,7 +124,7 @@ class Bundle(Protocol):
     formats: tuple[str, ...]
     """The formats the container can serve."""
     libraries: tuple[str, ...]
-    """Distributions whose versions the manifest records."""
+    """Distributions whose versions the manifest records, besides those of the format's runtime."""
 
     def lay_out(self, model: Artifact, settings: ServingSettings, folder: Path) -> None:
         """Put the files into `folder`, which is empty. The model's own are linked where that is possible."""

@@ -20,7 +20,7 @@ from optimize.errors import UserError
 from optimize.execution.request import Request
 from optimize.golden import Golden
 from optimize.signature import Signature
-from optimize.stages import Bundle, ServingSettings, bundles
+from optimize.stages import Bundle, ServingSettings, bundles, runtimes
 from optimize.versions import library_versions, tool_version
 
 FILE = "model.tar.gz"
@@ -78,6 +78,7 @@ def _sizes(request: Request, signature: Signature) -> dict[str, int]:
 
 
 def _manifest(bundle: Bundle, model: Artifact, wanted: Mapping[str, Any], files: Mapping[str, str]) -> Manifest:
+    libraries = (*bundle.libraries, *runtimes()[model.format].libraries)
     return Manifest(
         name=wanted["name"],
         candidate=wanted["candidate"],
@@ -86,6 +87,6 @@ def _manifest(bundle: Bundle, model: Artifact, wanted: Mapping[str, Any], files:
         quantization=model.quantization,
         signature=model.signature.to_json(),
         files=files,
-        versions={"optimize": tool_version(), **library_versions(bundle.libraries)},
+        versions={"optimize": tool_version(), **library_versions(libraries)},
         provenance=wanted["provenance"],
     )

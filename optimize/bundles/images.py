@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from optimize.bundles.layout import HANDLED
 from optimize.errors import UserError
 from optimize.stages import bundles
 from optimize.versions import library_version
@@ -77,11 +78,11 @@ def _nearness(other: Image, image: Image) -> tuple[bool, bool, tuple[int, ...]]:
 
 def _cause(image: Image, format: str, quantization: str) -> str:
     if format not in bundles()[image.container].formats:
-        return f"the {image.container} container reads {' and '.join(bundles()[image.container].formats)}"
+        return f"the {image.container} container reads {', '.join(bundles()[image.container].formats)}"
     if format == "torchscript" and quantization != "none" and image.architecture != "x86_64":
         return "its weights are packed for x86 (FBGEMM), and the image is for Graviton"
-    if format == "onnx" and image.python:
-        return _no_wheel("onnxruntime", image.python)
+    if format in HANDLED and image.python:
+        return _no_wheel(HANDLED[format], image.python)
     return ""
 
 

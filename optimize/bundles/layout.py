@@ -15,6 +15,8 @@ from optimize.stages import ServingSettings
 from optimize.versions import library_version
 
 SHARED = ("bundle_wire.py", "bundle_metrics.py")
+HANDLED = {"onnx": "onnxruntime", "openvino": "openvino", "litert": "ai-edge-litert"}
+"""Formats to the distribution that their handler serves them with, and that no image of AWS's has."""
 
 
 def link_files(source: Path, folder: Path) -> None:

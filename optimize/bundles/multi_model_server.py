@@ -1,6 +1,7 @@
 """A container of the user's own, built on sagemaker-inference and multi-model-server: no PyTorch in it.
 
-Its image has onnxruntime at the version in the manifest, so that no start of the container waits for pip.
+Its image has the one runtime that the format needs, at the version in the manifest, so that no start of the container
+waits for pip.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from pathlib import Path
 
 from optimize.artifact import Artifact
 from optimize.bundles.handler_functions import open_handler
-from optimize.bundles.layout import link_files, write_handler
+from optimize.bundles.layout import HANDLED, link_files, write_handler
 from optimize.signature import Signature
 from optimize.stages import Service, ServingSettings
 
 container = "multi-model-server"
-formats = ("onnx",)
-libraries = ("onnxruntime", "numpy")
+formats = tuple(HANDLED)
+libraries = ("numpy",)
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:
     link_files(model.path, folder)
-    write_handler("onnx", model.signature, settings, folder / "code")
+    write_handler(model.format, model.signature, settings, folder / "code")
 
 
 def open_folder(folder: Path, signature: Signature) -> Service:

@@ -11,22 +11,22 @@ from pathlib import Path
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact
 from optimize.bundles.handler_functions import HOW, open_handler
-from optimize.bundles.layout import link_files, pinned, write_handler
+from optimize.bundles.layout import HANDLED, link_files, pinned, write_handler
 from optimize.runtimes import torchscript
 from optimize.signature import Signature
 from optimize.stages import RuntimeSettings, Service, ServingSettings
 
 container = "pytorch"
-formats = ("torchscript", "onnx")
-libraries = ("torch", "onnxruntime")
+formats = ("torchscript", *HANDLED)
+libraries = ("torch",)
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:
     link_files(model.path, folder)
-    if model.format == "onnx":
-        write_handler("onnx", model.signature, settings, folder / "code")
+    if model.format in HANDLED:
+        write_handler(model.format, model.signature, settings, folder / "code")
         # The container's image has PyTorch and not this.
-        (folder / "code" / "requirements.txt").write_text(pinned("onnxruntime"), encoding="utf-8")
+        (folder / "code" / "requirements.txt").write_text(pinned(HANDLED[model.format]), encoding="utf-8")
     elif not default_handler_serves(model.signature):
         write_handler("torchscript", model.signature, settings, folder / "code")
 

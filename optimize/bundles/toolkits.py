@@ -15,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from optimize.bundles.layout import HANDLED
 from optimize.digests import digest_value
 from optimize.errors import ToolError
 from optimize.versions import library_version
@@ -61,7 +62,7 @@ TOOLKITS = {
             "torchserve==0.12.0", "sagemaker-pytorch-inference==2.0.25", "sagemaker-inference==1.10.1",
             "setuptools==80.10.2", "pyyaml==6.0.3", "requests==2.34.2",
         ),
-        ("torch", "onnxruntime", "numpy"),
+        ("torch", *HANDLED.values(), "numpy"),
         "TS",
     ),
     "multi_model_server": Toolkit(
@@ -69,7 +70,7 @@ TOOLKITS = {
         "multi-model-server 1.1.11 with sagemaker-inference 1.10.1",
         ("multi-model-server",),
         ("multi-model-server==1.1.11", "sagemaker-inference==1.10.1", "setuptools==80.10.2"),
-        ("onnxruntime", "numpy"),
+        (*HANDLED.values(), "numpy"),
         "MMS",
     ),
 }  # fmt: skip

@@ -51,6 +51,7 @@ class LitertSession:
     def _resize(self, shapes: dict[str, tuple[int, ...]]) -> None:
         if shapes == self._shapes:
             return
+        self._shapes = {}  # A size that the model cannot take leaves none planned.
         for name, shape in shapes.items():
             self._interpreter.resize_tensor_input(self._inputs[name], shape)
         self._interpreter.allocate_tensors()

@@ -15,17 +15,23 @@ SIGNATURE = "serving_default"
 
 
 def prepare(settings: RuntimeSettings) -> None:
+    import_loader()
+    from tensorflow.python.framework import config
+
+    config.set_intra_op_parallelism_threads(settings.threads)
+    config.set_inter_op_parallelism_threads(1)
+
+
+def import_loader() -> None:
+    """What loads and runs a SavedModel, and nothing else of TensorFlow."""
     prepare_environment()
     leave_keras_out()
     leave_init_out()
     from tensorflow.python.compat.v2_compat import enable_v2_behavior
-    from tensorflow.python.framework import config
     from tensorflow.python.ops import lookup_ops  # noqa: F401 - SavedModels with tables are revived by it
     from tensorflow.python.saved_model import load  # noqa: F401 - imported in this phase, used in the next
 
     enable_v2_behavior()  # As tensorflow/__init__.py does.
-    config.set_intra_op_parallelism_threads(settings.threads)
-    config.set_inter_op_parallelism_threads(1)
 
 
 def read(model: Artifact) -> Any:

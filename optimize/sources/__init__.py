@@ -5,6 +5,8 @@ TABLE = {
     "torchscript": "optimize.sources.torchscript",
     "exported_program": "optimize.sources.exported_program",
     "onnx": "optimize.sources.onnx",
+    "keras": "optimize.sources.keras",
+    "saved_model": "optimize.sources.saved_model",
     "huggingface": "optimize.sources.huggingface",
     "sklearn": "optimize.sources.sklearn",
     "xgboost": "optimize.sources.xgboost",

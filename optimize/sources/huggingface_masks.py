@@ -10,20 +10,29 @@ from typing import Any
 
 
 def use_plain_masks() -> None:
-    """In this process, for attention in its plain form."""
+    """In this process, for attention in its plain form and for torch's own operator."""
     from transformers.masking_utils import AttentionMaskInterface
 
     AttentionMaskInterface.register("eager", plain_mask)
+    AttentionMaskInterface.register("sdpa", allowed_mask)
 
 
-def plain_mask(
+def plain_mask(dtype: Any = None, **asked: Any) -> Any:
+    """[batch, 1, queries, keys], 0 where attention is allowed and the least number elsewhere."""
+    import torch
+
+    dtype = dtype or torch.float32
+    return torch.where(allowed_mask(**asked), torch.zeros((), dtype=dtype), torch.finfo(dtype).min)
+
+
+def allowed_mask(
     batch_size: Any, cache_position: Any, kv_length: Any, kv_offset: Any = 0, mask_function: Any = None,
-    attention_mask: Any = None, dtype: Any = None, **others: Any,
+    attention_mask: Any = None, **others: Any,
 ) -> Any:  # fmt: skip
-    """[batch, 1, queries, keys], 0 where attention is allowed and the least number elsewhere.
+    """[batch, 1, queries, keys], true where attention is allowed.
 
     The parameters are those of transformers' own mask functions, which are called by keyword; `mask_function(batch,
-    head, query, key)` says of indices whether attention is allowed.
+    head, query, key)` says it of indices.
     """
     import torch
     from transformers.masking_utils import causal_mask_function, prepare_padding_mask
@@ -36,6 +45,4 @@ def plain_mask(
     padding = prepare_padding_mask(attention_mask, kv_length, kv_offset)
     if padding is not None:
         allowed = allowed & padding[:, None, None, :].to(torch.bool)
-    dtype = dtype or torch.float32
-    plain = torch.where(allowed, torch.zeros((), dtype=dtype), torch.finfo(dtype).min)
-    return plain.expand(batch_size, 1, plain.shape[2], plain.shape[3])
+    return allowed.expand(batch_size, 1, allowed.shape[2], allowed.shape[3])

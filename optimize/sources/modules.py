@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from optimize.arrays import Arrays
 from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.signature import Signature
+from optimize.sources.huggingface_masks import use_plain_masks
 from optimize.stages import RuntimeSettings, stages
 
 
@@ -22,7 +24,10 @@ def prepare(settings: RuntimeSettings) -> None:
 
 def module_source(model: Artifact) -> ModuleSource:
     """The source as its own kind builds it: in eval mode, with no parameter that asks for a gradient."""
-    return ModuleSource(stages("sources")[model.format].build_module(model), model.signature)
+    module = stages("sources")[model.format].build_module(model)
+    if "transformers.masking_utils" in sys.modules:
+        use_plain_masks()
+    return ModuleSource(module, model.signature)
 
 
 def load_module(model: Artifact) -> Any:
@@ -90,15 +95,17 @@ def _takes_by_keyword(module: Any, signature: Signature) -> bool:
     return True
 
 
-def flatten(result: Any, name: str = "") -> dict[str, Any]:
+def flatten(result: Any, name: str = "", tensor: Any = None) -> dict[str, Any]:
     """Tensors by name out of a tensor, tuple, list, mapping, dataclass, nested.
 
     One tensor is `output`; items of a tuple are `output_0`, `output_1`; keys and fields keep their names, joined by `_`
-    where nested. What is None or no tensor is left out.
+    where nested. What is None or no tensor is left out. `tensor` is another framework's class of tensors.
     """
-    import torch
+    if tensor is None:
+        import torch
 
-    if isinstance(result, torch.Tensor):
+        tensor = torch.Tensor
+    if isinstance(result, tensor):
         return {name or "output": result}
     if isinstance(result, Mapping):
         pairs = [(str(key), value) for key, value in result.items()]
@@ -111,7 +118,7 @@ def flatten(result: Any, name: str = "") -> dict[str, Any]:
         return {}
     flat: dict[str, Any] = {}
     for key, value in pairs:
-        flat |= flatten(value, f"{name}_{key}" if name else key)
+        flat |= flatten(value, f"{name}_{key}" if name else key, tensor)
     return flat
 
 

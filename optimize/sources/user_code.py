@@ -30,7 +30,7 @@ def code_file(reference: str, base: Path) -> Path | None:
 def load_reference(reference: str, base: Path, key: str) -> Any:
     """Import what `reference` names. A file's own folder comes first on the path, as if Python had been given it."""
     place, attribute = split_reference(reference)
-    module = _load_file(base / place, key) if place.endswith(".py") else _load_module(place, base, key)
+    module = load_file(base / place, key) if place.endswith(".py") else _load_module(place, base, key)
     value: Any = module
     for part in attribute.split("."):
         if not hasattr(value, part):
@@ -39,7 +39,8 @@ def load_reference(reference: str, base: Path, key: str) -> Any:
     return value
 
 
-def _load_file(path: Path, key: str) -> ModuleType:
+def load_file(path: Path, key: str) -> ModuleType:
+    """Raises UserError with what its import raised."""
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

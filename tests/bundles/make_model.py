@@ -96,8 +96,33 @@ def make_saved_model(kind: str, folder: Path) -> None:
     tf.saved_model.save(module, str(folder), signatures={"serving_default": serve})
 
 
+def make_openvino(kind: str, folder: Path) -> None:
+    from optimize.runtimes.openvino import leave_telemetry_out
+
+    leave_telemetry_out()
+    import openvino
+
+    make_onnx(kind, folder)
+    openvino.save_model(openvino.convert_model(folder / "model.onnx"), folder / "model.xml", compress_to_fp16=False)
+    (folder / "model.onnx").unlink()
+
+
+def make_litert(kind: str, folder: Path) -> None:
+    import shutil
+
+    import tensorflow as tf
+
+    saved = folder / "saved"
+    make_saved_model(kind, saved)
+    (folder / "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
+    shutil.rmtree(saved)
+
+
 if __name__ == "__main__":
-    make = {"onnx": make_onnx, "torchscript": make_torchscript, "saved_model": make_saved_model}
+    make = {
+        "onnx": make_onnx, "torchscript": make_torchscript, "saved_model": make_saved_model,
+        "openvino": make_openvino, "litert": make_litert,
+    }  # fmt: skip
     place = Path(sys.argv[3])
     place.mkdir(parents=True)
     make[sys.argv[1]](sys.argv[2], place)

@@ -39,7 +39,7 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
     ("image", "format", "quantization", "says"),
     [
         ("pytorch-inference-graviton:2.4.0", "torchscript", "static", "packed for x86 .*newest that can is pytorch-inference:2.6.0"),
-        ("pytorch-inference:2.6.0", "saved_model", "none", "reads torchscript and onnx; the newest that can is tensorflow-inf"),
+        ("pytorch-inference:2.6.0", "saved_model", "none", "reads torchscript, onnx, openvino, litert; the newest that can is tensorflow-inf"),
         ("tensorflow-inference:2.19.0", "onnx", "none", "the tensorflow container reads saved_model; the newest that can is pytorch"),
         ("pytorch-inference:2.1.0", "onnx", "none", "takes Python >=3.11, and the image has 3.10; the newest that can is"),
     ],

@@ -119,11 +119,11 @@ class Logits(nn.Module):
         return self.model(**inputs, **self.fixed).logits
 
 
-def hugging(kind, config, **settings):
+def hugging(kind, config, attention="eager", **settings):
     import transformers
 
     made = getattr(transformers, config)(**settings)
-    return getattr(transformers, kind)._from_config(made, attn_implementation="eager")
+    return getattr(transformers, kind)._from_config(made, attn_implementation=attention)
 
 
 def resnet50():
@@ -142,4 +142,4 @@ def bert():
 
 def gpt2():
     sizes = {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocab_size": 100, "n_positions": 64}
-    return hugging("GPT2LMHeadModel", "GPT2Config", use_cache=False, **sizes)
+    return hugging("GPT2LMHeadModel", "GPT2Config", attention="sdpa", use_cache=False, **sizes)

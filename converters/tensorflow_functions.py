@@ -1,0 +1,104 @@
+"""What the stages that trace a TensorFlow function have in common: its signature, and its way to ONNX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optimize.errors import Unsupported
+from optimize.signature import Signature, TensorSpec
+
+OPSET = 18
+"""The newest that tf2onnx 1.17 writes."""
+MOST_BYTES = 2_000_000_000
+"""Of weights: one protobuf message holds less than 2 GiB."""
+
+
+def tensor_specs(inputs: tuple[TensorSpec, ...]) -> list[Any]:
+    """Raises Unsupported for an input that TensorFlow would give a name of its own."""
+    import tensorflow as tf
+
+    odd = [spec.name for spec in inputs if spec.name == "self" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", spec.name)]
+    if odd:
+        raise Unsupported(
+            f"TensorFlow names inputs by letters, digits and underscores; rename {', '.join(odd)} under source.inputs"
+        )
+    return [
+        tf.TensorSpec([size if isinstance(size, int) else None for size in spec.shape], spec.dtype, name=spec.name)
+        for spec in inputs
+    ]
+
+
+def write_onnx(outputs: Callable[..., Mapping[str, Any]], signature: Signature, path: Path) -> str:
+    """Convert by tf2onnx a function from the signature's inputs by position to tensors by name; gives the method.
+
+    Raises Unsupported, naming the operators that tf2onnx has no conversion for.
+    """
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    def flat(*inputs: Any) -> list[Any]:
+        named = outputs(*inputs)
+        return [tf.identity(named[name]) for name in signature.output_names]
+
+    specs = tensor_specs(signature.inputs)
+    function = tf.function(flat, input_signature=specs, autograph=False)
+    _check_size(function.get_concrete_function())
+    model, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+    _check_operators(model)
+    _rename(model.graph, [value.name for value in model.graph.output], signature.output_names)
+    _name_dimensions(model.graph.input, signature.inputs)
+    _name_dimensions(model.graph.output, signature.outputs)
+    del model.graph.value_info[:]  # ONNX Runtime's quantizers infer shapes of their own, and stop where two differ.
+    onnx.save(model, path)
+    onnx.checker.check_model(str(path))
+    return f"tf2onnx, opset {OPSET}"
+
+
+def _check_size(function: Any) -> None:
+    held = sum(variable.shape.num_elements() * variable.dtype.size for variable in function.graph.variables)
+    if held > MOST_BYTES:
+        raise Unsupported(f"tf2onnx writes one file of at most 2 GB, and the weights take {held / 1e9:.1f} GB")
+
+
+def _check_operators(model: Any) -> None:
+    """tf2onnx leaves what it does not know in the graph, under TensorFlow's name."""
+    import onnx
+
+    domains = {"": "", "ai.onnx": "", "ai.onnx.ml": "ai.onnx.ml"}
+    unknown = {
+        node.op_type
+        for node in _nodes(model.graph)
+        if node.domain not in domains or not onnx.defs.has(node.op_type, domains[node.domain])
+    }
+    if unknown:
+        raise Unsupported(f"tf2onnx has no conversion for the TensorFlow operators {', '.join(sorted(unknown))}")
+
+
+def _nodes(graph: Any) -> list[Any]:
+    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return [*graph.node, *(node for one in inner for node in _nodes(one))]
+
+
+def _rename(graph: Any, old: Sequence[str], new: Sequence[str]) -> None:
+    """Give outputs their names. Where one is taken inside the graph, the tensor that has it gets another."""
+    names = {**{name: f"{name}__inner" for name in new}, **dict(zip(old, new, strict=True))}
+    for value in graph.input:
+        names.pop(value.name, None)
+    for node in _nodes(graph):
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.get(name, name) for name in tensors]
+    for value in (*graph.output, *graph.initializer):
+        value.name = names.get(value.name, value.name)
+
+
+def _name_dimensions(values: Any, specs: Sequence[TensorSpec]) -> None:
+    by_name = {spec.name: spec for spec in specs}
+    for value in values:
+        shape = value.type.tensor_type.shape
+        del shape.dim[:]
+        for size in by_name[value.name].shape:
+            shape.dim.add(**{"dim_value" if isinstance(size, int) else "dim_param": size})
