@@ -131,21 +131,27 @@ def _likely(names: list[str]) -> str:
 def fit(module: Any, state: Mapping[str, Any], what: str) -> None:
     """Put the tensors of `state` in the place of the module's own, at the module's dtypes.
 
-    They are not copied, so that the file stays mapped and the module's first weights are let go; except where the
-    module holds views of its weights elsewhere, which would go on showing the first ones. Names that share one
+    They are not copied, so that the file stays mapped and the module's first weights are let go; except where they lie
+    unaligned, for which kernels round otherwise (safetensors; torch.save aligns to 64 bytes), and where the module
+    holds views of its weights elsewhere, which would go on showing the first ones. Names that share one
     parameter (tied weights) still share it afterwards, and one of them is enough in the file. `what` begins the message
     of the UserError where keys or shapes are not exactly the module's.
     """
-    assign = not _has_views(module)
+    views = _has_views(module)
     own = module.state_dict()
     ties = _ties(module)
     state = {**state, **{name: state[twin] for name, twin in ties.items() if name not in state and twin in state}}
     _check_keys(own, state, what)
     _check_shapes(own, state, what)
-    module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()}, assign=assign)
+    fitted = {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
+    module.load_state_dict(fitted, assign=_aligned(fitted) and not views)
     for name, twin in ties.items():
         owner, _, attribute = name.rpartition(".")
         setattr(module.get_submodule(owner), attribute, module.get_parameter(twin))
+
+
+def _aligned(state: Mapping[str, Any]) -> bool:
+    return all(tensor.data_ptr() % 64 == 0 for tensor in state.values())
 
 
 def _has_views(module: Any) -> bool:
