@@ -99,6 +99,12 @@ def _torchscript(path: Path) -> dict[str, Any]:
 
 
 def _exported_program(path: Path) -> dict[str, Any]:
+    from optimize.sources.torch_archives import check_kind, executes
+
+    check_kind(path, "exported_program")
+    executed = executes(path)
+    if executed:
+        return {"facts": [f"not opened: loading it would execute {', '.join(executed)}"]}
     import torch
 
     program = torch.export.load(path)
