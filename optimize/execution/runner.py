@@ -34,6 +34,7 @@ class Runner:
         self.watcher = watcher
         self.threads = threads
         self.results: dict[str, StepResult] = {}
+        self._bad: dict[str, tuple[State, str, Entry]] = {}
         self._workers = Workers()
         limits = file.pipeline.limits
         memory = limits.memory_mb * 1e6 if limits.memory_mb else DEFAULT_MEMORY_SHARE * psutil.virtual_memory().total
@@ -97,6 +98,9 @@ class Runner:
             result = StepResult(step, found.state, found.reason, found, cached=True)
             self.watcher.ended(result)
             return result
+        if key in self._bad:
+            # The store serves no failure, and the next run tries again; this one has just seen how it ends.
+            return StepResult(step, *self._bad[key])
         self.watcher.started(step)
         with self.store.staging() as staged:
             request().write(staged / "request.json")
@@ -104,6 +108,8 @@ class Runner:
             self._raise_for_user(outcome)
             entry = self.store.publish(key, staged, _record(step, outcome))
         result = StepResult(step, outcome.state, outcome.reason, entry)
+        if outcome.state is not State.OK:
+            self._bad[key] = (outcome.state, outcome.reason, entry)
         self.watcher.ended(result)
         return result
 

@@ -126,6 +126,21 @@ def test_a_source_of_a_third_party_goes_by_the_second_converter_where_the_first_
     assert candidate["drift"]["y"]["max_abs"] < 1e-5
 
 
+def test_where_every_path_fails_each_is_tried_once(project: Path) -> None:
+    for name in ("early", "late"):
+        body = f"(model.path / 'tried').open('a').write('{name} ')\n    raise ValueError('{name}')"
+        (project.parents[1] / "package" / f"{name}.py").write_text(CONVERTER.format(body=body))
+    done = run(project)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (project.parent / "tried").read_text().split() == ["early", "late"]
+    (candidate,) = json.loads((project.parent / "build" / "report.json").read_text())["candidates"]
+    assert candidate["state"] == "failed"
+    assert {"ValueError: early", "ValueError: late"} <= {
+        candidate["reason"],
+        *(t.split(": ", 2)[2] for t in candidate["tried"]),
+    }
+
+
 def test_its_options_and_its_errors_are_told_like_any_others(project: Path) -> None:
     (project.parent / "matrix.txt").write_text("not a matrix")
     done = run(project)
