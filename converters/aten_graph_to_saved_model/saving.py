@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import tensorflow as tf
 from optimize.arrays import Array
 from optimize.converters.aten_graph_to_saved_model.interpreter import check_coverage, interpret, resolve
 from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, WeightStore
-from optimize.errors import ToolError, Unsupported
-from optimize.signature import Signature, TensorSpec
+from optimize.converters.tensorflow_functions import tensor_specs
+from optimize.errors import ToolError
+from optimize.signature import Signature
 
 # Below this, a weight is a constant of the graph, which TensorFlow can fold and read sizes and indices from.
 _CONSTANT_BYTES = 1024
@@ -66,24 +66,16 @@ def save(folder: Path, signature: Signature, store: Variables, output: Path) -> 
 
 def save_function(serve: Callable[..., Sequence[Any]], signature: Signature, store: Variables, output: Path) -> None:
     """`serve` takes the signature's inputs by position and gives its outputs, as tensors or `Value`s, in order."""
-    _check_names(signature)
 
     def named(*inputs: Any) -> dict[str, Any]:
         outputs = serve(*inputs)
         return {name: _output(value) for name, value in zip(signature.output_names, outputs, strict=True)}
 
-    function = tf.function(named, input_signature=_specs(signature.inputs), autograph=False)
+    function = tf.function(named, input_signature=tensor_specs(signature.inputs), autograph=False)
     concrete = function.get_concrete_function()
     module = tf.Module()
     module.weights, module.serve = store.tracked, function
     tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})
-
-
-def _check_names(signature: Signature) -> None:
-    """TensorFlow would give an input of another name a name of its own."""
-    odd = [name for name in signature.input_names if name == "self" or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)]
-    if odd:
-        raise Unsupported(f"SavedModel inputs are named by letters, digits and underscores; rename {', '.join(odd)}")
 
 
 def _function(document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore) -> Any:
@@ -101,13 +93,6 @@ def _function(document: Mapping[str, Any], weights: Mapping[str, Array], store: 
 def _output(value: Any) -> Any:
     # A signature may not give back its own input, nor one tensor under two names.
     return tf.identity(value.tensor if isinstance(value, Value) else value)
-
-
-def _specs(inputs: tuple[TensorSpec, ...]) -> list[Any]:
-    return [
-        tf.TensorSpec([size if isinstance(size, int) else None for size in spec.shape], spec.dtype, name=spec.name)
-        for spec in inputs
-    ]
 
 
 def safe_name(name: str) -> str:
