@@ -145,7 +145,7 @@ def _outcome(
     except (FileNotFoundError, ValueError):
         reason = f"exited with status {code} and left no result{_last_line(folder)}"
         return Outcome(State.FAILED, reason, seconds, peak, {})
-    return Outcome(State(result["state"]), result["reason"], seconds, peak, result)
+    return Outcome(State(result["state"]), result["reason"], seconds, result["peak_bytes"], result)
 
 
 def _signal_name(number: int) -> str:

@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from optimize.benchmarks.worker import peak_bytes
 from optimize.errors import Unsupported, UserError
 from optimize.execution.request import Request
 from optimize.execution.steps import STEPS
@@ -28,13 +29,22 @@ def main(arguments: list[str]) -> int:
         folder = _copy(folder, Path(arguments[1]))
     else:
         die_with_parent()
-    result = _carry_out(folder)
+    result = _carry_out(folder) | {"peak_bytes": peak_with_children()}
     text = json.dumps(result, indent=1, sort_keys=True, allow_nan=False)
     partial = folder / ".result.json"
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(folder / "result.json")
     print(f"{result['state']}: {result['reason'] or result['payload']}")
     return 0 if result["state"] == State.OK else 1
+
+
+def peak_with_children() -> int:
+    """As this process itself sees it: what its parent is told starts from the parent's own size (Linux carries it over
+    into a new program), which says nothing of a step."""
+    import resource
+
+    unit = 1024 if sys.platform == "linux" else 1
+    return max(peak_bytes(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
 
 
 def die_with_parent() -> None:
