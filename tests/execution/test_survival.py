@@ -238,3 +238,13 @@ def test_a_second_run_over_one_working_directory_is_refused(onnx_project: Projec
         done = optimize(path)
     assert done.returncode == 3
     assert "another run is using" in done.stderr and "--workdir" in done.stderr
+
+
+def test_the_peak_of_a_step_says_nothing_of_the_size_of_its_parent(onnx_project: Project) -> None:
+    path = onnx_project(candidates={"formats": ["onnx"], "quantization": ["none"]})
+    code = (
+        "held = bytes(1) * 600_000_000; from optimize.execution.run import run; "
+        f"print([step.record['peak_bytes'] for step in run({str(path)!r}, until='check').steps])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert max(json.loads(done.stdout.splitlines()[-1])) < 300e6
