@@ -142,6 +142,8 @@ def _run_plans(prepared: Prepared, only: Sequence[str], runner: Runner, watcher:
     while True:
         watcher.planned(plan)
         runner.run_plan(plan)
+        if runner.failed_attempts() <= failed:
+            return plan
         failed |= runner.failed_attempts()
         around = make_plan(prepared.file.pipeline, only, plan.until, failed)
         if [c.converter for c in around.candidates] == [c.converter for c in plan.candidates]:
