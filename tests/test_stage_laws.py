@@ -12,6 +12,7 @@ import pytest
 
 from optimize import stages
 from optimize.sources.base import SourceOptions
+from tests.matrix.running import read_matrix
 
 HEAVY = ("torch", "tensorflow", "onnxruntime", "onnx", "transformers", "optimum", "neural_compressor")
 MEMBERS = {
@@ -65,6 +66,13 @@ def test_a_source_has_options_of_its_own_kind(name: str) -> None:
 def test_every_format_that_is_made_has_a_runtime_and_every_runtime_a_stage_that_makes_it(name: str) -> None:
     made = {c.makes for c in stages.converters().values()}
     assert stages.stages("runtimes")[name].reads in made
+
+
+@pytest.mark.parametrize("group", ["converters", "quantizers"])
+def test_every_stage_has_made_something_right_in_the_matrix(group: str) -> None:
+    """Whose rows are run again by tests/matrix."""
+    right = [c for entry in read_matrix().values() for c in entry["cells"].values() if c["state"] == "ok"]
+    assert set(table(group)) <= {stage for cell in right for stage in cell["converter"].split(" → ")}
 
 
 def test_the_stage_folders_at_the_top_are_the_packages(root: Path) -> None:
