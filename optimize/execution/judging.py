@@ -1,0 +1,54 @@
+"""What is known of a candidate: the state by the steps that were run, then the figures of the measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from optimize.drift import judge
+from optimize.execution.events import StepResult
+from optimize.execution.runner import Runner
+from optimize.plan import Candidate, Stage
+from optimize.selection import Judged, check_gates
+from optimize.store import State
+
+
+def judge_candidate(runner: Runner, candidate: Candidate, until: Stage) -> Judged:
+    """State by the steps that were run, and by the drift that the check found."""
+    blank = Judged(candidate.name, State.UNSUPPORTED, candidate.reason, candidate.precision)
+    if candidate.reason:
+        return blank
+    # Of the check; or of the step that made it, where the run stopped before.
+    last = runner.results.get(candidate.check) or runner.results.get(candidate.artifact)
+    if last is None:
+        return replace(blank, state=State.SKIPPED, reason=f"the run stopped at stage {until}")
+    state, reason = _state(runner, candidate, last)
+    made = runner.results.get(candidate.artifact)
+    size = made.entry.size_bytes if made and made.entry and made.state is State.OK else None
+    return replace(blank, state=state, reason=reason, size_bytes=size, accuracy=last.payload.get("accuracy"))
+
+
+def _state(runner: Runner, candidate: Candidate, last: StepResult) -> tuple[State, str]:
+    if last.state is State.SKIPPED:
+        # The candidate ends as the step that makes it did; skipped is what hangs on something shared.
+        made = runner.results[candidate.artifact]
+        return made.state, made.reason
+    if last.state is not State.OK or last.step.stage is not Stage.CHECK:
+        return last.state, last.reason
+    tolerance = getattr(runner.file.pipeline.tolerances, candidate.precision)
+    drifted = judge(last.payload["drift"], last.payload["problems"], tolerance)
+    return (State.DRIFTED, drifted) if drifted else (State.OK, "")
+
+
+def add_figures(runner: Runner, judged: Judged, measured: Mapping[str, Any]) -> Judged:
+    """With what was measured of it, and with its gates."""
+    figures = measured.get(judged.name, {})
+    if "failure" in figures:
+        return replace(judged, state=State.FAILED, reason=f"while it was measured: {figures['failure']}")
+    judged = replace(
+        judged, cold_start=figures.get("cold_start"), latency=figures.get("latency"), memory=figures.get("memory")
+    )
+    if judged.state is not State.OK:
+        return judged
+    return replace(judged, gates=check_gates(judged, runner.file.pipeline.gates))
