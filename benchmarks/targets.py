@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import yaml
 
+from optimize.benchmarks.fingerprint import instruction_sets
 from optimize.errors import UserError
 
 FIDELITIES = ("exact", "family", "emulated", "foreign")
@@ -71,7 +72,12 @@ def find_target(name: str) -> Target:
 def local() -> Target:
     cores = physical_cores()
     vcpus = os.cpu_count() or 1
-    return Target("local", "local", vcpus, cores, psutil.virtual_memory().total, platform.machine(), ())
+    return Target("local", "local", vcpus, cores, psutil.virtual_memory().total, machine(), tuple(instruction_sets()))
+
+
+def machine() -> str:
+    """The architecture by the catalogue's name."""
+    return {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
 
 
 def physical_cores() -> int:
@@ -87,8 +93,7 @@ def fidelity(target: Target, here: str | None = None) -> str:
         return "exact"
     if here.partition(".")[0] == target.family:
         return "family"
-    machine = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
-    return "emulated" if machine == target.architecture else "foreign"
+    return "emulated" if machine() == target.architecture else "foreign"
 
 
 def this_instance_type() -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
 from typing import Any
 
 from optimize import stages
 from optimize.errors import UserError
+from optimize.methods import Method, find_method, methods, precision_of
+from optimize.pipeline.messages import nearest
+from optimize.pipeline.method_options import method_options
 from optimize.pipeline.schema import Pipeline
 
 
@@ -33,8 +36,8 @@ class Stage(StrEnum):
 class Step:
     """One piece of work, done in a process of its own.
 
-    `module` is the stage module that does it; `needs` are the steps whose results it reads; `candidate` is the one it
-    belongs to, where it belongs to one.
+    `module` is the stage module that does it; `needs` are the steps whose results it reads; `options` are those of a
+    quantizer's method, all of them.
     """
 
     name: str
@@ -42,8 +45,10 @@ class Step:
     module: str
     needs: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
-    calibrated: bool = False
     makes: tuple[str, str] = ("", "")
+    options: Mapping[str, Any] = field(default_factory=dict)
+    calibrated: bool = False
+    targeted: bool = False
 
     @property
     def title(self) -> str:
@@ -69,7 +74,7 @@ class Candidate:
 
     @property
     def precision(self) -> str:
-        return "fp32" if self.quantization == "none" else "int8"
+        return precision_of(self.quantization, self.format)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ class Edge:
     end: Node
     libraries: tuple[str, ...]
     module: str
+    method: Method | None = None
+    """Of a quantizer."""
 
     @property
     def attempt(self) -> Attempt:
@@ -130,6 +137,13 @@ def _expand(pipeline: Pipeline) -> list[Candidate]:
         if name not in runnable:
             others = ", ".join(sorted(made & runnable.keys()))
             raise UserError(f"{name!r} is not a format; one of {others}", f"candidates.formats.{index}")
+    known = ["none", *methods()]
+    for index, name in enumerate(pipeline.candidates.quantization):
+        if name not in known:
+            raise UserError(
+                f"{name!r} is no method of quantization{nearest(name, known)}; one of {', '.join(known)}",
+                f"candidates.quantization.{index}",
+            )
     return [
         Candidate(f"{name}-{quantization}", name, quantization)
         for name in pipeline.candidates.formats
@@ -160,8 +174,9 @@ def find_edges(kind: str) -> tuple[list[Edge], list[Node]]:
         start = (converter.reads, "source" if converter.reads == converter.makes else "none")
         edges.append(Edge(name, start, (converter.makes, "none"), converter.libraries, _module(converter)))
     for name, quantizer in stages.quantizers().items():
-        end = (quantizer.makes, quantizer.quantization)
-        edges.append(Edge(name, (quantizer.reads, "none"), end, quantizer.libraries, _module(quantizer)))
+        method = quantizer.method
+        end = (quantizer.makes, method.name)
+        edges.append(Edge(name, (quantizer.reads, "none"), end, quantizer.libraries, _module(quantizer), method))
     adopted = any(edge.start == (kind, "source") for edge in edges)
     others = stages.stages("sources")[kind].read_as
     return edges, [(kind, "source" if adopted else "none"), *((other, "none") for other in others if other != kind)]
@@ -200,15 +215,9 @@ def _plan_candidate(
     path = shortest_path(edges, origins, (candidate.format, candidate.quantization), failed)
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
-    if candidate.quantization == "static" and not pipeline.data.calibration:
-        raise UserError(
-            "static quantization reads calibration data, and the file names none; add `data: {calibration: "
-            "calibration.npz}`, or take `static` out of candidates.quantization",
-            "candidates.quantization",
-        )
     needs: tuple[str, ...] = ("golden",)
     for edge in path:
-        step = _stage_step(edge, needs)
+        step = _stage_step(edge, needs, pipeline)
         steps.setdefault(step.name, step)
         needs = ("golden", step.name)
     runtime = stages.runtimes()[candidate.format]
@@ -220,18 +229,26 @@ def _plan_candidate(
     return replace(candidate, artifact=needs[-1], check=check.name, converter=" → ".join(edge.name for edge in path))
 
 
-def _stage_step(edge: Edge, needs: tuple[str, ...]) -> Step:
+def _stage_step(edge: Edge, needs: tuple[str, ...], pipeline: Pipeline) -> Step:
     made_format, quantization = edge.end
-    stage = Stage.CONVERT if quantization == "none" else Stage.QUANTIZE
-    name = made_format if quantization == "none" else f"{made_format}-{quantization}"
+    method = edge.method
+    if method is None:
+        return Step(f"convert:{made_format}", Stage.CONVERT, edge.module, needs, edge.libraries, edge.end)
+    if method.calibrated and not pipeline.data.calibration:
+        raise UserError(
+            f"{quantization} quantization reads calibration data, and the file names none; add `data: {{calibration: "
+            f"calibration.npz}}`, or take `{quantization}` out of candidates.quantization",
+            "candidates.quantization",
+        )
+    name = f"{made_format}-{quantization}"
     return Step(
-        f"{stage}:{name}", stage, edge.module, needs, edge.libraries,
-        calibrated=quantization == "static", makes=edge.end,
+        f"quantize:{name}", Stage.QUANTIZE, edge.module, needs, edge.libraries, edge.end,
+        method_options(pipeline.candidates, name, method), method.calibrated, method.targeted,
     )  # fmt: skip
 
 
 def _no_path(candidate: Candidate, kind: str) -> str:
-    what = (
-        candidate.format if candidate.quantization == "none" else f"{candidate.format} at {candidate.quantization} int8"
-    )
+    if candidate.quantization != "none" and not find_method(candidate.quantization, candidate.format):
+        return f"no quantizer makes {candidate.format} by {candidate.quantization}; see docs/quantization.md"
+    what = candidate.format if candidate.quantization == "none" else f"{candidate.format} by {candidate.quantization}"
     return f"no converter leads from a {kind} source to {what}; see docs/formats.md for the paths there are"

@@ -11,6 +11,8 @@ from optimize.store import State
 
 ABSOLUTE = ("p50_ms", "p99_ms", "cold_start_s", "memory_mb")
 """Gates whose figures depend on the machine they were measured on."""
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
+"""Highest first."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
     if not ranked:
         return Choice(None, {c.name: _why_not(c) for c in candidates})
     tied = [c for c in ranked if c is ranked[0] or (objective == "latency" and _tied(c, ranked[0]))]
-    winner = min(tied, key=lambda c: (c.precision != "fp32", c.size_bytes or 0, c.name))
+    winner = min(tied, key=lambda c: (PRECISIONS.index(c.precision), c.size_bytes or 0, c.name))
     reasons = {c.name: _against(c, winner, name, unit) if c in ranked else _why_not(c) for c in candidates}
     reasons[winner.name] = _why(winner, tied, name, unit)
     return Choice(winner.name, reasons)

@@ -15,13 +15,15 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import ToolError
-from optimize.samples import Samples
 from optimize.signature import Signature
+
+if TYPE_CHECKING:
+    from optimize.methods import Method, Task  # Processes that are measured import this module, and do without them.
 
 TABLES = {
     "sources": "optimize.sources",
@@ -58,19 +60,20 @@ class Converter(Protocol):
 
 
 class Quantizer(Protocol):
-    """Makes an artifact of `makes` at a lower precision.
+    """Makes an artifact of `makes` at a lower precision, by a method.
 
     It reads the format it makes, or whatever the method has to start from (a PyTorch module, say): the planner finds
-    the way from the source to `reads`. `quantization` is `dynamic` (no data needed) or `static` (calibrated).
+    the way from the source to `reads`. What the pipeline file may set, and what the method has to be given, is in
+    `method`; `task` holds exactly that.
     """
 
     reads: str
     makes: str
-    quantization: str
+    method: Method
     libraries: tuple[str, ...]
 
-    def quantize(self, model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
-        """As `Converter.convert`; `calibration` is there exactly when `quantization` is `static`."""
+    def quantize(self, model: Artifact, task: Task, output: Path) -> Made:
+        """As `Converter.convert`. Raises UserError (`candidates.options`) for an option that does not fit the model."""
 
 
 class Session(Protocol):

@@ -5,21 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.converters.saved_model_to_litert import load_tensorflow, write
 from optimize.errors import Unsupported
-from optimize.samples import Samples
+from optimize.methods import Method, Task
 
 reads = "saved_model"
 makes = "litert"
-quantization = "dynamic"
+method = Method("dynamic", precision="int8")
 libraries = ("tensorflow-cpu", "tensorflow", "ai-edge-litert")
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     lite = load_tensorflow().lite
-    interpreter = write(model, examples, output, {"optimizations": [lite.Optimize.DEFAULT]})
+    interpreter = write(model, task.examples, output, {"optimizations": [lite.Optimize.DEFAULT]})
     return Made(f"TFLiteConverter, default optimization; {count_integers(interpreter)} tensors in int8")
 
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
-from optimize.samples import Samples
+from optimize.methods import Method, Task
 
 reads = "onnx"
 makes = "onnx"
-quantization = "dynamic"
+method = Method("dynamic", precision="int8")
 libraries = ("onnx", "onnxruntime")
 FILE = "model.onnx"
 OPERATORS = ("MatMul", "Gemm", "LSTM", "Gather", "Attention", "EmbedLayerNormalization")
 INTEGER = ("MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention")
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import onnx
 
     prepared = prepare(model.path / FILE, output)

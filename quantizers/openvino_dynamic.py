@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
+from optimize.methods import Method, Task
 from optimize.runtimes.openvino import FILE, leave_telemetry_out
-from optimize.samples import Samples
 
 reads = "openvino"
 makes = "openvino"
-quantization = "dynamic"
+method = Method("dynamic", precision="int8")
 libraries = ("openvino", "nncf")
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     leave_telemetry_out()
     import nncf
     import openvino

@@ -5,29 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
+from optimize.methods import Method, Task
 from optimize.runtimes.openvino import FILE, leave_telemetry_out
-from optimize.samples import Samples
 
 reads = "openvino"
 makes = "openvino"
-quantization = "static"
+method = Method("static", precision="int8", calibrated=True)
 libraries = ("openvino", "nncf")
 BATCH = 8
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
-    if calibration is None:
-        raise ValueError("static quantization without calibration data")
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     leave_telemetry_out()
     import nncf
     import openvino
 
     source = openvino.Core().read_model(model.path / FILE)
-    batches = whole_batches(model.signature, calibration, BATCH)
+    batches = whole_batches(model.signature, task.rows, BATCH)
     quantized = nncf.quantize(
         source, nncf.Dataset(batches), subset_size=len(batches), preset=nncf.QuantizationPreset.MIXED,
         model_type=nncf.ModelType.TRANSFORMER if has_attention(source) else None,
@@ -36,7 +33,7 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
     if not count:
         raise Unsupported("NNCF found no operation of the graph that OpenVINO computes in int8")
     openvino.save_model(quantized, output / FILE, compress_to_fp16=False)
-    return Made(f"NNCF post-training quantization on {len(calibration)} rows, {count} tensors in int8")
+    return Made(f"NNCF post-training quantization on {len(task.rows)} rows, {count} tensors in int8")
 
 
 def has_attention(model: Any) -> bool:

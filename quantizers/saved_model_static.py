@@ -14,35 +14,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
+from optimize.methods import Method, Task
 from optimize.runtimes.lean_tensorflow import prepare_environment
 from optimize.samples import Samples
 from optimize.signature import Signature
 
 reads = "saved_model"
 makes = "saved_model"
-quantization = "static"
+method = Method("static", precision="int8", calibrated=True)
 libraries = ("tensorflow-cpu", "tensorflow", "neural-compressor")
 BATCH = 8
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     if platform.machine() not in ("x86_64", "AMD64"):
         raise Unsupported(
             f"neural-compressor rewrites TensorFlow graphs for x86 only, and this is {platform.machine()}"
         )
-    if calibration is None:
-        raise ValueError("static quantization without calibration data")
     prepare_environment()
     from neural_compressor.tensorflow import StaticQuantConfig, quantize_model
 
     work = output.parent / "neural-compressor"
     work.mkdir()
     os.chdir(work)  # It writes its logs and workspaces into the current folder.
-    loader = _Loader(model.signature, calibration)
+    loader = _Loader(model.signature, task.rows)
     quantized = quantize_model(str(model.path), StaticQuantConfig(), loader, calib_iteration=loader.count)
     quantized.save(str(work / "saved"))
     _move(work / "saved", output, model.signature)

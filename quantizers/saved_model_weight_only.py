@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.methods import Method, Task
 from optimize.runtimes.lean_tensorflow import leave_keras_out
-from optimize.samples import Samples
 
 reads = "aten_graph"
 makes = "saved_model"
-quantization = "dynamic"
+method = Method("dynamic", precision="int8")
 libraries = ("tensorflow-cpu", "tensorflow")
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     leave_keras_out()
     from optimize.converters.aten_graph_to_saved_model.integers import Integers
     from optimize.converters.aten_graph_to_saved_model.saving import save

@@ -9,19 +9,18 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscript
 from optimize.errors import Unsupported
-from optimize.samples import Samples
+from optimize.methods import Method, Task
 
 reads = "pytorch"
 makes = "torchscript"
-quantization = "dynamic"
+method = Method("dynamic", precision="int8")
 libraries = ("torch",)
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import torch
     from torch import nn
 
@@ -35,7 +34,7 @@ def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, out
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantized = torch.ao.quantization.quantize_dynamic(module, kinds, dtype=torch.qint8)
-    tensors = tuple(torch.from_numpy(examples[name]) for name in model.signature.input_names)
+    tensors = tuple(torch.from_numpy(task.examples[name]) for name in model.signature.input_names)
     scripted, method, notes = to_torchscript(quantized, tensors)
     save(scripted, output / FILE)
     return Made(f"torch.ao quantize_dynamic of {count} layers; {method}", notes)

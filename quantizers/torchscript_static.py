@@ -11,30 +11,28 @@ from optimize.artifact import Artifact, Made
 from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscript
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
-from optimize.samples import Samples
+from optimize.methods import Method, Task
 from optimize.signature import Signature
 
 reads = "pytorch"
 makes = "torchscript"
-quantization = "static"
+method = Method("static", precision="int8", calibrated=True)
 libraries = ("torch",)
 BATCH = 32
 
 
-def quantize(model: Artifact, calibration: Samples | None, examples: Arrays, output: Path) -> Made:
+def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import torch
 
     from optimize.sources.modules import module_source
 
-    if calibration is None:
-        raise ValueError("static quantization without calibration data")
     source = module_source(model)
-    tensors = _tensors(model.signature, examples)
+    tensors = _tensors(model.signature, task.examples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.
         source.module = _prepare(source.module, tensors)
         rows = 0
-        for batch in whole_batches(model.signature, calibration, BATCH):
+        for batch in whole_batches(model.signature, task.rows, BATCH):
             source.call(list(_tensors(model.signature, batch)))
             rows += len(next(iter(batch.values())))
         source.module = torch.ao.quantization.quantize_fx.convert_fx(source.module)

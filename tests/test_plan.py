@@ -68,6 +68,19 @@ def test_a_pair_that_no_stage_makes_is_unsupported_with_a_reason(onnx_project: P
     assert "no converter leads from a onnx source to torchscript" in candidate.reason
 
 
+def test_options_of_a_method_enter_its_step_with_the_defaults_of_the_rest(onnx_project: Project) -> None:
+    options = {"onnx-static": {"exclude": ["first"]}}
+    path = onnx_project(candidates={"formats": ["onnx"], "quantization": ["static"], "options": options})
+    step = make_plan(load(path).pipeline).steps["quantize:onnx-static"]
+    assert step.options["exclude"] == ["first"] and step.options["per_channel"] is True and step.calibrated
+
+
+def test_a_format_without_a_method_is_unsupported_with_a_reason(onnx_project: Project) -> None:
+    path = onnx_project(candidates={"formats": ["saved_model"], "quantization": ["static", "dynamic"]})
+    reasons = [c.reason for c in make_plan(load(path).pipeline).candidates]
+    assert reasons[0] == "" and "no converter leads from a onnx source to saved_model by dynamic" in reasons[1]
+
+
 def test_a_source_of_a_formats_own_kind_is_adopted_first() -> None:
     _, origins = find_edges("onnx")
     assert origins == [("onnx", "source")]

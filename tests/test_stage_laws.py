@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 
 from optimize import stages
+from optimize.methods import Method
+from optimize.pipeline.schema import Tolerance, Tolerances
 from optimize.sources.base import SourceOptions
 from tests.matrix.running import read_matrix
 
 HEAVY = ("torch", "tensorflow", "onnxruntime", "onnx", "transformers", "optimum", "neural_compressor")
 MEMBERS = {
     "converters": {"reads": str, "makes": str, "libraries": tuple},
-    "quantizers": {"reads": str, "makes": str, "quantization": str, "libraries": tuple},
+    "quantizers": {"reads": str, "makes": str, "method": Method, "libraries": tuple},
     "runtimes": {"reads": str, "libraries": tuple},
     "sources": {"kind": str, "libraries": tuple, "read_as": tuple},
     "bundles": {"container": str, "formats": tuple, "libraries": tuple},
 }
 VERBS = {
     "converters": {"convert": ["model", "examples", "output"]},
-    "quantizers": {"quantize": ["model", "calibration", "examples", "output"]},
+    "quantizers": {"quantize": ["model", "task", "output"]},
     "runtimes": {"prepare": ["settings"], "read": ["model"], "open": ["loaded", "model", "settings"]},
     "sources": {"prepare": ["settings"], "read": ["model"], "open": ["loaded", "model", "settings"]},
     "bundles": {},
@@ -53,6 +55,19 @@ def test_importing_every_stage_loads_no_library() -> None:
     code = f"import sys, importlib\nfor m in {modules!r}: importlib.import_module(m)\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", table("quantizers"))
+def test_a_methods_options_all_have_defaults_and_its_precision_has_tolerances(name: str) -> None:
+    method = stages.stages("quantizers")[name].method
+    method.options()
+    assert isinstance(getattr(Tolerances(), method.precision), Tolerance)
+
+
+def test_quantizers_that_make_the_same_candidate_declare_the_same_method() -> None:
+    made: dict[tuple[str, str], Method] = {}
+    for quantizer in stages.quantizers().values():
+        assert made.setdefault((quantizer.makes, quantizer.method.name), quantizer.method) == quantizer.method
 
 
 @pytest.mark.parametrize("name", table("sources"))

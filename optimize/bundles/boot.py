@@ -13,6 +13,7 @@ from optimize.bundles.served import latency_figures, open_served, start_figures
 from optimize.bundles.toolkits import Toolkit, toolkit_for, why_not
 from optimize.errors import UserError
 from optimize.execution.request import Request
+from optimize.methods import precision_of
 from optimize.pipeline.schema import Tolerance, Tolerances
 from optimize.stages import Service, bundles
 
@@ -63,7 +64,9 @@ def _tolerance(wanted: Mapping[str, Any], bundle: Unpacked) -> Tolerance:
     given = wanted.get("tolerance")
     if given is not None:
         return Tolerance(**given)
-    return Tolerances().fp32 if bundle.quantization == "none" else Tolerances().int8
+    made = bundle.manifest
+    tolerance: Tolerance = getattr(Tolerances(), precision_of(made.quantization, made.format) if made else "fp32")
+    return tolerance
 
 
 def _payload(service: Service, samples: list[Sample], bundle: Unpacked) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from optimize.versions import code_digest, library_versions, tool_version
 SPINE = {
     Stage.GOLDEN: ("optimize.golden", "optimize.execution.steps", "optimize.accuracy"),
     Stage.CONVERT: ("optimize.execution.steps", "optimize.sources"),
-    Stage.QUANTIZE: ("optimize.execution.steps", "optimize.sources"),
+    Stage.QUANTIZE: ("optimize.quantizers", "optimize.data", "optimize.execution.steps", "optimize.sources"),
     Stage.CHECK: ("optimize.drift", "optimize.accuracy", "optimize.golden", "optimize.execution.steps"),
     Stage.MEASURE: ("optimize.benchmarks",),
     Stage.BUNDLE: ("optimize.bundles",),

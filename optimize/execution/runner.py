@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from optimize.benchmarks.targets import find_target
 from optimize.errors import Interrupted, UserError
 from optimize.execution.events import StepResult, Watcher
 from optimize.execution.keys import step_key
@@ -183,6 +184,11 @@ class Runner:
             parameters |= {"labels": evaluation.labels, "metric": evaluation.metric, "metric_output": evaluation.output}
         if step.stage is Stage.CHECK:
             parameters["threads"] = self.threads
+        if step.stage is Stage.QUANTIZE:
+            parameters["options"] = dict(step.options)
+        if step.targeted:
+            target = find_target(pipeline.target)
+            parameters |= {"isa": sorted(target.isa), "architecture": target.architecture}
         return parameters
 
     def _request(self, step: Step) -> Request:

@@ -117,16 +117,19 @@ def convert(request: Request, output: Path) -> dict[str, Any]:
 
 
 def quantize(request: Request, output: Path) -> dict[str, Any]:
-    model = request.model
+    from optimize.methods import Task
+
+    model, quantizer, wanted = request.model, importlib.import_module(request.module), request.parameters
     calibration = None
     if "calibration" in request.data:
         path = Path(request.data["calibration"])
         key = "data.calibration"
         check_headers(read_headers(path, key), model.signature, path, key)
         calibration = read_rows(path, model.signature, key)
+    options = quantizer.method.options.model_validate(wanted["options"])
     examples = Golden(Path(request.golden)).examples()
-    made = importlib.import_module(request.module).quantize(model, calibration, examples, output)
-    return _made(made, output)
+    task = Task(options, calibration, examples, frozenset(wanted.get("isa", ())), wanted.get("architecture", ""))
+    return _made(quantizer.quantize(model, task, output), output)
 
 
 def _made(made: Made, output: Path) -> dict[str, Any]:

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from optimize.errors import UserError
+from optimize.pipeline.messages import EXAMPLES, line_of, nearest, validate
+from optimize.pipeline.method_options import check_options
 from optimize.pipeline.schema import Pipeline
 from optimize.sources.base import SourceOptions, sources
-
-Checked = TypeVar("Checked", bound=BaseModel)
-
-EXAMPLES = {
-    "source": "source: {kind: pytorch, factory: model.py:Net, weights: weights.safetensors, "
-    "inputs: {x: {dtype: float32, shape: [batch, 4]}}}",
-    "data": "data: {calibration: calibration.npz, evaluation: {file: evaluation.npz, labels: label}}",
-    "candidates": "candidates: {formats: [torchscript, onnx, saved_model], quantization: [none, dynamic, static]}",
-    "gates": "gates: {accuracy_drop: 0.01, size_mb: 50}",
-    "tolerances": "tolerances: {int8: {cosine: 0.97, top1: 0.95}}",
-    "benchmark": "benchmark: {processes: 5, threads: 1, budget_s: 10}",
-    "limits": "limits: {time_s: 600, memory_mb: 4000}",
-    "bundle": "bundle: {container: auto, output: build/model.tar.gz}",
-    "inputs": "inputs: {image: {dtype: float32, shape: [batch, 1, 8, 8]}}",
-    "evaluation": "evaluation: {file: evaluation.npz, labels: label, metric: accuracy}",
-}
-"""Shown beside a message about that section."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +30,7 @@ class PipelineFile:
 
     def located(self, error: UserError) -> UserError:
         """The same error, with file and line in front."""
-        return UserError(f"{self.path}{_line_of(error.key, self.lines)}: {error.key}: {error.message}", "")
+        return UserError(f"{self.path}{line_of(error.key, self.lines)}: {error.key}: {error.message}", "")
 
     def resolve(self, path: str) -> Path:
         return self.base / path
@@ -61,9 +43,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> PipelineFile:
         _apply(data, override, lines)
     problems: list[str] = []
     source = _validate_source(data, path, lines, problems)
-    pipeline = _validate(
+    pipeline = validate(
         Pipeline, {**data, "source": source or SourceOptions(kind="pytorch")}, "", path, lines, problems
     )
+    if pipeline is not None:
+        check_options(pipeline.candidates, path, lines, problems)
     if problems or pipeline is None:
         raise UserError("\n".join(problems))
     file = PipelineFile(path, pipeline, lines)
@@ -140,94 +124,18 @@ def _validate_source(
     if not isinstance(section, dict):
         given = "is missing" if section is None else f"is {section!r}"
         problems.append(
-            f"{path}{_line_of('source', lines)}: source {given}; write for example\n    {EXAMPLES['source']}"
+            f"{path}{line_of('source', lines)}: source {given}; write for example\n    {EXAMPLES['source']}"
         )
         return None
     kind, known = section.get("kind", "pytorch"), sources()
     if kind not in known:
-        near = _nearest(str(kind), known)
+        near = nearest(str(kind), known)
         problems.append(
-            f"{path}{_line_of('source.kind', lines)}: source.kind: {kind!r} is not a kind of source{near}; "
+            f"{path}{line_of('source.kind', lines)}: source.kind: {kind!r} is not a kind of source{near}; "
             f"one of {', '.join(known)}"
         )
         return None
-    return _validate(known[kind].Options, section, "source", path, lines, problems)
-
-
-def _validate(
-    model: type[Checked],
-    data: Mapping[str, Any],
-    prefix: str,
-    path: Path,
-    lines: Mapping[str, int],
-    problems: list[str],
-) -> Checked | None:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        for item in error.errors(include_url=False):
-            problems.append(_describe(model, item, prefix, path, lines))
-        return None
-
-
-def _describe(
-    model: type[BaseModel], item: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int]
-) -> str:
-    key = ".".join(map(str, ([prefix] if prefix else []) + list(item["loc"])))
-    where = f"{path}{_line_of(key, lines)}: {key}"
-    if item["type"] == "extra_forbidden":
-        parent, _, name = key.rpartition(".")
-        valid = _fields_at(model, item["loc"][:-1])
-        return f"{where}: unknown key{_nearest(name, valid)}; valid here: {', '.join(valid)}{_example(parent)}"
-    if item["type"] == "missing":
-        return f"{where}: missing{_example(key) or _example(key.rpartition('.')[0])}"
-    message = item["msg"].removeprefix("Value error, ")
-    given = item["input"]
-    shown = f"{message[0].lower()}{message[1:]}" if item["type"] != "value_error" else message
-    return f"{where}: {shown}" + (f"; given: {_shown(given)}" if item["type"] != "value_error" else "") + _example(key)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _example(key: str) -> str:
-    last = key.rpartition(".")[2]
-    return f"\n    for example: {EXAMPLES[last]}" if last in EXAMPLES else ""
-
-
-def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
-    """Names of the fields of the model that stands at `loc` below `model`."""
-    here: Any = model
-    for part in loc:
-        if not (isinstance(here, type) and issubclass(here, BaseModel)):
-            return []
-        field = here.model_fields.get(str(part))
-        inner = _models_in(field.annotation) if field else _models_in(here)
-        here = inner[0] if inner else None
-    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType, dict) or get_args(annotation):
-        return [model for inner in get_args(annotation) for model in _models_in(inner)]
-    return []
-
-
-def _nearest(name: str, valid: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
-
-
-def _line_of(key: str, lines: Mapping[str, int]) -> str:
-    """`:12` for the key, or for the nearest section above it; nothing for what was given on the command line."""
-    while key and key not in lines:
-        key = key.rpartition(".")[0]
-    line = lines.get(key)
-    return f":{line}" if line else (" (-o)" if line == 0 else "")
+    return validate(known[kind].Options, section, "source", path, lines, problems)
 
 
 def _check_paths(file: PipelineFile) -> None:
@@ -249,6 +157,6 @@ def _check_paths(file: PipelineFile) -> None:
 
 def _missing(file: PipelineFile, key: str, path: str) -> str:
     folder = file.resolve(path).parent
-    near = _nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""
-    where = f"{file.path}{_line_of(key, file.lines)}: {key}"
+    near = nearest(Path(path).name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ""
+    where = f"{file.path}{line_of(key, file.lines)}: {key}"
     return f"{where}: no such file: {path} (paths are relative to the pipeline file){near}"

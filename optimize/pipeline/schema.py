@@ -6,12 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, field_validator, model_validator
 
-from optimize.sources.base import Section, SourceOptions
+from optimize.sections import Section
+from optimize.sources.base import SourceOptions
 from optimize.sources.user_code import split_reference
 
-Quantization = Literal["none", "dynamic", "static"]
 Objective = Literal["latency", "cold_start", "size", "memory"]
-Precision = Literal["fp32", "int8"]
 
 
 class Evaluation(Section):
@@ -49,7 +48,10 @@ class Candidates(Section):
     """What is made: every format at every quantization."""
 
     formats: tuple[str, ...] = Field(default=("torchscript", "onnx", "saved_model"), min_length=1)
-    quantization: tuple[Quantization, ...] = Field(default=("none", "dynamic", "static"), min_length=1)
+    quantization: tuple[str, ...] = Field(default=("none", "dynamic", "static"), min_length=1)
+    """`none`, and names of methods: docs/quantization.md has them."""
+    options: dict[str, dict[str, Any]] = Field(default={})
+    """By candidate, what its method is to do otherwise than by default: `onnx-static: {calibration: percentile}`."""
 
     @field_validator("formats", "quantization")
     @classmethod
@@ -75,7 +77,10 @@ class Tolerances(Section):
     """Drift bounds by the precision of the candidate."""
 
     fp32: Tolerance = Tolerance(max_relative=1e-3, cosine=0.99999)
+    fp16: Tolerance = Tolerance(cosine=0.9999, top1=0.99)
+    bf16: Tolerance = Tolerance(cosine=0.999, top1=0.98)
     int8: Tolerance = Tolerance(cosine=0.97, top1=0.95)
+    int4: Tolerance = Tolerance(cosine=0.93, top1=0.9)
     accept_constant: bool = False
     """Accept a source whose outputs are the same for every sample, against which no drift can be seen."""
 

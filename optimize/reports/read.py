@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from optimize.errors import UserError
+from optimize.methods import precision_of
 from optimize.reports.model import SCHEMA_VERSION, Report
 
 PLACES = ("report.json", "build/report.json")
@@ -105,7 +106,7 @@ def _as_report(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     measured, pipeline = said["measurements"], said["pipeline"]
     candidate = {
         "name": manifest["candidate"], "format": manifest["format"], "quantization": manifest["quantization"],
-        "precision": "fp32" if manifest["quantization"] == "none" else "int8", "state": "ok",
+        "precision": precision_of(manifest["quantization"], manifest["format"]), "state": "ok",
         "reason": said["chosen"]["reason"], "converter": said["converter"], "method": said["method"],
         "drift": said["drift"], "accuracy": said["accuracy"], "cold_start": measured["cold_start"],
         "latency": measured["latency"], "memory": measured["memory"], "size_bytes": measured["size_bytes"],

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from optimize.artifact import Artifact
+from optimize.sections import Section
 from optimize.signature import Range, Signature, TensorSpec
 from optimize.sources.user_code import code_closure, code_file
 from optimize.stages import RuntimeSettings, Session, stages
@@ -16,12 +17,6 @@ from optimize.stages import RuntimeSettings, Session, stages
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
 )  # fmt: skip
-
-
-class Section(BaseModel):
-    """A section of the pipeline file: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class InputSpec(Section):
@@ -77,7 +72,7 @@ class SourceOptions(Section):
     kind: str
     inputs: dict[str, InputSpec] | None = Field(default=None, min_length=1)
     """Inputs by name, in the order the model takes them; may be left out where the model itself declares them."""
-    dimensions: dict[str, DimensionRange] = {}
+    dimensions: dict[str, DimensionRange] = Field(default={})
     """Ranges of named dimensions that do not take every size: `sequence: [2, 512]`."""
     trust: bool = False
     """Load files that execute code when they are opened (pickles). Leave it off for files from elsewhere."""

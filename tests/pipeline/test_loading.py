@@ -46,7 +46,9 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project
         ("objective=speed", "objective: input should be 'latency'"),
         ("candidates.formats=[onnx, onnx]", "onnx stands here twice"),
         ("candidates.formats=[onyx]", "'onyx' is not a format; one of"),
-        ("candidates.quantization=[fp4]", "candidates.quantization.0"),
+        ("candidates.quantization=[statik]", "'statik' is no method of quantization, did you mean 'static'?"),
+        ("candidates.options={onnx-dynamik: {}}", "no such candidate, did you mean 'onnx-dynamic'?"),
+        ("candidates.options={onnx-none: {a: 1}}", "no method makes this candidate"),
         ("source.kind=onix", "'onix' is not a kind of source, did you mean 'onnx'?"),
         (
             "source.file=modle.onnx",
@@ -62,6 +64,13 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project
 )
 def test_a_wrong_value_says_what_was_expected(onnx_project: Project, override: str, expected: str) -> None:
     assert expected in message(onnx_project(), override)
+
+
+def test_an_unknown_option_of_a_method_names_its_line_and_the_nearest(onnx_project: Project) -> None:
+    candidates = {"formats": ["onnx"], "quantization": ["static"], "options": {"onnx-static": {"exclud": ["first"]}}}
+    path = onnx_project(candidates=candidates)
+    line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if "exclud" in text)
+    assert f":{line}: candidates.options.onnx-static.exclud: unknown key, did you mean 'exclude'?" in message(path)
 
 
 def test_all_problems_are_told_at_once(onnx_project: Project) -> None:

@@ -1,0 +1,105 @@
+"""What is said of a section of the pipeline file that is wrong: where, what, and what to type."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+Checked = TypeVar("Checked", bound=BaseModel)
+
+EXAMPLES = {
+    "source": "source: {kind: pytorch, factory: model.py:Net, weights: weights.safetensors, "
+    "inputs: {x: {dtype: float32, shape: [batch, 4]}}}",
+    "data": "data: {calibration: calibration.npz, evaluation: {file: evaluation.npz, labels: label}}",
+    "candidates": "candidates: {formats: [torchscript, onnx, saved_model], quantization: [none, dynamic, static]}",
+    "gates": "gates: {accuracy_drop: 0.01, size_mb: 50}",
+    "tolerances": "tolerances: {int8: {cosine: 0.97, top1: 0.95}}",
+    "benchmark": "benchmark: {processes: 5, threads: 1, budget_s: 10}",
+    "limits": "limits: {time_s: 600, memory_mb: 4000}",
+    "bundle": "bundle: {container: auto, output: build/model.tar.gz}",
+    "inputs": "inputs: {image: {dtype: float32, shape: [batch, 1, 8, 8]}}",
+    "evaluation": "evaluation: {file: evaluation.npz, labels: label, metric: accuracy}",
+}
+"""Shown beside a message about that section."""
+
+
+def validate(
+    model: type[Checked],
+    data: Mapping[str, Any],
+    prefix: str,
+    path: Path,
+    lines: Mapping[str, int],
+    problems: list[str],
+) -> Checked | None:
+    """None where it is wrong, with a message for each problem added to `problems`. `prefix` is the section's key."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            problems.append(_describe(model, item, prefix, path, lines))
+        return None
+
+
+def _describe(
+    model: type[BaseModel], item: Mapping[str, Any], prefix: str, path: Path, lines: Mapping[str, int]
+) -> str:
+    key = ".".join(map(str, ([prefix] if prefix else []) + list(item["loc"])))
+    where = f"{path}{line_of(key, lines)}: {key}"
+    if item["type"] == "extra_forbidden":
+        parent, _, name = key.rpartition(".")
+        valid = _fields_at(model, item["loc"][:-1])
+        return f"{where}: unknown key{nearest(name, valid)}; valid here: {', '.join(valid)}{_example(parent)}"
+    if item["type"] == "missing":
+        return f"{where}: missing{_example(key) or _example(key.rpartition('.')[0])}"
+    message = item["msg"].removeprefix("Value error, ")
+    given = item["input"]
+    shown = f"{message[0].lower()}{message[1:]}" if item["type"] != "value_error" else message
+    return f"{where}: {shown}" + (f"; given: {_shown(given)}" if item["type"] != "value_error" else "") + _example(key)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _example(key: str) -> str:
+    last = key.rpartition(".")[2]
+    return f"\n    for example: {EXAMPLES[last]}" if last in EXAMPLES else ""
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
+    """Names of the fields of the model that stands at `loc` below `model`."""
+    here: Any = model
+    for part in loc:
+        if not (isinstance(here, type) and issubclass(here, BaseModel)):
+            return []
+        field = here.model_fields.get(str(part))
+        inner = _models_in(field.annotation) if field else _models_in(here)
+        here = inner[0] if inner else None
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, dict) or get_args(annotation):
+        return [model for inner in get_args(annotation) for model in _models_in(inner)]
+    return []
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def line_of(key: str, lines: Mapping[str, int]) -> str:
+    """`:12` for the key, or for the nearest section above it; nothing for what was given on the command line."""
+    while key and key not in lines:
+        key = key.rpartition(".")[0]
+    line = lines.get(key)
+    return f":{line}" if line else (" (-o)" if line == 0 else "")
