@@ -18,7 +18,8 @@ def report_schema() -> dict[str, Any]:
 
 
 def pipeline_schema() -> dict[str, Any]:
-    """Of the file as it is written: `source` is one of the kinds; `evaluation` and `report` may be a path alone."""
+    """Of the file as it is written: `source` is one of the kinds; `evaluation`, `report` and `target` may be a path or
+    a name alone."""
     schema = Pipeline.model_json_schema()
     options = [source.Options for source in sources().values()]
     kinds = [TypeAdapter(option).json_schema(ref_template="#/$defs/{model}") for option in options]
@@ -29,7 +30,7 @@ def pipeline_schema() -> dict[str, Any]:
     schema["properties"]["source"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
     evaluation = schema["$defs"]["Data"]["properties"]["evaluation"]
     evaluation["anyOf"].append({"type": "string"})
-    reports = schema["properties"]["report"]
-    schema["properties"]["report"] = {"anyOf": [reports, {"type": "string"}], "default": "build"}
+    for name, default in (("report", "build"), ("target", "local")):
+        schema["properties"][name] = {"anyOf": [schema["properties"][name], {"type": "string"}], "default": default}
     schema["$defs"].pop("SourceOptions", None)
     return {"$schema": DIALECT, "title": "optimize pipeline file", **schema}

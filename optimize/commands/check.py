@@ -26,13 +26,13 @@ def command(files: tuple[Path, ...]) -> int:
 
 def _check(path: Path) -> str:
     """What it would make, in words. The machine plays no part: the hook must say the same everywhere."""
-    from optimize.benchmarks.targets import find_target
+    from optimize.execution.targeting import resolve_target
     from optimize.pipeline.loading import load
     from optimize.plan import make_plan
 
     file = load(path)
     try:
-        find_target(file.pipeline.target)
+        resolve_target(file.pipeline.target)
         plan = make_plan(file.pipeline)
     except UserError as error:
         raise (file.located(error) if error.key else error) from error

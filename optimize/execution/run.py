@@ -10,11 +10,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from optimize.benchmarks.targets import Target, fidelity, find_target, physical_cores
+from optimize.benchmarks.fidelity import fidelity
+from optimize.benchmarks.targets import Target, physical_cores
 from optimize.errors import ToolError, UserError
 from optimize.execution.events import Silent, StepResult, Watcher
 from optimize.execution.finish import Finish
 from optimize.execution.runner import Runner
+from optimize.execution.targeting import resolve_target
 from optimize.pipeline.loading import PipelineFile, load
 from optimize.pipeline.schema import Pipeline
 from optimize.plan import Attempt, Candidate, Plan, Stage, make_plan
@@ -70,7 +72,7 @@ def prepare(
     """Read and plan. Raises UserError; runs and writes nothing."""
     file = load(path, overrides)
     try:
-        target = find_target(file.pipeline.target)
+        target = resolve_target(file.pipeline.target)
         threads = choose_threads(file.pipeline, target)
         near = fidelity(target)
         check_fidelity(file.pipeline, near)
@@ -95,9 +97,9 @@ def check_fidelity(pipeline: Pipeline, near: str) -> None:
     absolute = [name for name in ABSOLUTE if getattr(pipeline.gates, name) is not None]
     if absolute:
         raise UserError(
-            f"measured here, {absolute[0]} would be a figure of fidelity {near!r} for {pipeline.target}, and a gate on "
-            f"it could pass or fail wrongly; run on a machine of that family, write `accept: {near}` to judge it all "
-            f"the same, or take the gate out",
+            f"measured here, {absolute[0]} would be a figure of fidelity {near!r} for {pipeline.target.name}, and a "
+            f"gate on it could pass or fail wrongly; run on a machine of that family, write `accept: {near}` to judge "
+            f"it all the same, or take the gate out",
             f"gates.{absolute[0]}",
         )
 
@@ -123,7 +125,7 @@ def run(
     with locked(root):
         store = Store(root)
         store.clear_staging()
-        runner = Runner(prepared.file, store, watcher, prepared.threads)
+        runner = Runner(prepared.file, store, watcher, prepared.threads, prepared.target)
         plan = _run_plans(prepared, only, runner, watcher)
         _need_golden(runner)
         finish = Finish(runner, plan, prepared.target, prepared.fidelity)

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from optimize.benchmarks.targets import find_target
+from optimize.benchmarks.targets import Target
 from optimize.errors import Interrupted, UserError
 from optimize.execution.events import StepResult, Watcher
 from optimize.execution.keys import step_key
@@ -29,11 +29,12 @@ DEFAULT_MEMORY_SHARE = 0.8
 class Runner:
     """One run of one pipeline file over one store."""
 
-    def __init__(self, file: PipelineFile, store: Store, watcher: Watcher, threads: int) -> None:
+    def __init__(self, file: PipelineFile, store: Store, watcher: Watcher, threads: int, target: Target) -> None:
         self.file = file
         self.store = store
         self.watcher = watcher
         self.threads = threads
+        self.target = target
         self.results: dict[str, StepResult] = {}
         self._bad: dict[str, tuple[State, str, Entry]] = {}
         self._workers = Workers()
@@ -187,8 +188,8 @@ class Runner:
         if step.stage is Stage.QUANTIZE:
             parameters["options"] = dict(step.options)
         if step.targeted:
-            target = find_target(pipeline.target)
-            parameters |= {"isa": sorted(target.isa), "architecture": target.architecture}
+            isa = self.target.isa
+            parameters |= {"isa": sorted(isa.names), "architecture": isa.architecture}
         return parameters
 
     def _request(self, step: Step) -> Request:

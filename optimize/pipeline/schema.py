@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, field_validator, model_validator
 
+from optimize.pipeline.targets import TargetSection
 from optimize.sections import Section
 from optimize.sources.base import SourceOptions
 from optimize.sources.user_code import split_reference
@@ -151,8 +152,7 @@ class Pipeline(Section):
     source: SerializeAsAny[SourceOptions]
     data: Data = Data()
     candidates: Candidates = Candidates()
-    target: str = "local"
-    """The instance type to be served on (`ml.c7i.large`), or `local`: this machine."""
+    target: TargetSection = TargetSection()
     accept: Literal["emulated", "foreign"] | None = None
     """Let a gate on an absolute time or memory be judged by figures of this fidelity, measured on another machine."""
     tolerances: Tolerances = Tolerances()
@@ -166,13 +166,17 @@ class Pipeline(Section):
     @model_validator(mode="before")
     @classmethod
     def _in_short(cls, value: Any) -> Any:
-        """`evaluation: file.npz` is short for `evaluation: {file: file.npz}`, and `report: DIR` for `{folder: DIR}`."""
+        """`evaluation: file.npz` is short for `evaluation: {file: file.npz}`, `report: DIR` for `{folder: DIR}`, and
+        `target: NAME` for `{name: NAME}`."""
         match value:
             case {"data": {"evaluation": str(file)} as data}:
                 value = {**value, "data": {**data, "evaluation": {"file": file}}}
         match value:
             case {"report": str(folder)}:
                 value = {**value, "report": {"folder": folder}}
+        match value:
+            case {"target": str(name)}:
+                value = {**value, "target": {"name": name}}
         return value
 
     @model_validator(mode="before")

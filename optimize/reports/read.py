@@ -127,16 +127,19 @@ def _as_report(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
             "digest": said["source"]["golden_digest"], "samples": "unknown", "rows": 0, "score": score,
             "cold_start": None, "latency": None, "memory": None,
         },
-        "target": _target(measured), "machine": measured["machine"], "pipeline": pipeline, "warnings": [],
+        "target": _target(measured, pipeline), "machine": measured["machine"], "pipeline": pipeline, "warnings": [],
     }  # fmt: skip
 
 
-def _target(measured: Mapping[str, Any]) -> dict[str, Any]:
-    from optimize.benchmarks.targets import find_target
+def _target(measured: Mapping[str, Any], pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    from optimize.execution.targeting import resolve_target
+    from optimize.pipeline.targets import TargetSection
 
-    target = find_target(measured["target"])
+    said = pipeline.get("target", {})
+    # Bundles of the first release name it alone.
+    target = resolve_target(TargetSection(**said) if isinstance(said, dict) else TargetSection(name=said))
     return {
         "name": target.name, "vcpus": target.vcpus, "memory_bytes": target.memory_bytes,
-        "architecture": target.architecture, "isa": list(target.isa), "fidelity": measured["fidelity"],
+        "architecture": target.architecture, "isa": list(target.isa.names), "fidelity": measured["fidelity"],
         "threads": (measured["latency"] or {}).get("threads") or target.threads,
     }  # fmt: skip

@@ -253,7 +253,7 @@ def _measured_at(runner: Runner) -> str | None:
 def _target(target: Target, fidelity: str, threads: int) -> TargetReport:
     return TargetReport(
         name=target.name, vcpus=target.vcpus, memory_bytes=target.memory_bytes, architecture=target.architecture,
-        isa=list(target.isa), fidelity=fidelity, threads=threads,
+        isa=list(target.isa.names), fidelity=fidelity, threads=threads,
     )  # fmt: skip
 
 
