@@ -17,24 +17,30 @@ from optimize.commands.options import pipeline_options
     "--workdir", type=click.Path(path_type=Path), help="Where the store is kept; by default .optimize beside FILE."
 )
 @click.option("--quiet", "-q", is_flag=True, help="Only the sentence.")
+@click.option("--verbose", "-v", is_flag=True, help="Also the steps' logs as they run, versions, what was stored.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json and nothing else.")
 def command(
     file: Path, overrides: tuple[str, ...], only: tuple[str, ...], until: str, dry_run: bool, workdir: Path | None,
-    quiet: bool, as_json: bool,
+    quiet: bool, verbose: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Make every candidate of FILE, check it, measure it, choose, and bundle the winner."""
     from rich.console import Console
 
     from optimize.execution.run import prepare, run
     from optimize.plan import Stage
-    from optimize.reports.terminal import TerminalWatcher, print_report
+    from optimize.reports.terminal import print_report
+    from optimize.reports.watching import TerminalWatcher
 
+    if quiet and verbose:
+        raise click.UsageError("--quiet and --verbose ask for opposites; give one of them")
     if dry_run:
         from optimize.commands.plan import print_plan
 
         print_plan(prepare(file, overrides, only, Stage(until)))
         return 0
-    watcher = TerminalWatcher(Console(stderr=as_json), quiet=quiet or as_json)
+    # With --json the log of a verbose run goes to standard error: standard output is for the program that reads it.
+    silent = quiet or (as_json and not verbose)
+    watcher = TerminalWatcher(Console(stderr=as_json), quiet=silent, verbose=verbose)
     try:
         result = run(file, overrides=overrides, only=only, until=until, workdir=workdir, watcher=watcher)
     finally:

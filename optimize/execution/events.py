@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from optimize.errors import ToolError
@@ -47,11 +48,13 @@ class StepResult:
 
 
 class Watcher(Protocol):
-    """Shows a run. Nothing may be drawn between `measuring` and the end of that step."""
+    """Shows a run. Nothing may be drawn between the start of the step `measure` and its end."""
 
-    def planned(self, plan: Plan) -> None: ...
+    def planned(self, plan: Plan, expected: Mapping[str, float]) -> None:
+        """`expected` is how many seconds steps took in earlier runs, of those that are known."""
 
-    def started(self, step: Step) -> None: ...
+    def started(self, step: Step, log: Path) -> None:
+        """`log` grows while the step runs, and is moved when it has ended."""
 
     def ended(self, result: StepResult) -> None: ...
 
@@ -62,10 +65,10 @@ class Silent:
 
     results: list[StepResult] = field(default_factory=list)
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, expected: Mapping[str, float]) -> None:
         """Nothing to show."""
 
-    def started(self, step: Step) -> None:
+    def started(self, step: Step, log: Path) -> None:
         """Nothing to show."""
 
     def ended(self, result: StepResult) -> None:

@@ -63,7 +63,8 @@ class Workers:
     def run(self, folder: Path, limits: StepLimits) -> Outcome:
         """Carry out `folder`/request.json. Blocks until the worker has ended or was stopped for passing a limit."""
         started = time.monotonic()
-        command = [sys.executable, "-m", "optimize.execution.worker", str(folder)]
+        # Unbuffered, so that the log can be read while it grows.
+        command = [sys.executable, "-u", "-m", "optimize.execution.worker", str(folder)]
         with (folder / "log.txt").open("wb") as log, self._lock:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment(),

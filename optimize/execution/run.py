@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from optimize.benchmarks.fidelity import fidelity
 from optimize.benchmarks.targets import Target, physical_cores
 from optimize.errors import ToolError, UserError
+from optimize.execution.estimates import expected_seconds
 from optimize.execution.events import Silent, StepResult, Watcher
 from optimize.execution.finish import Finish
 from optimize.execution.runner import Runner
@@ -21,6 +22,7 @@ from optimize.pipeline.loading import PipelineFile, load
 from optimize.pipeline.schema import Pipeline
 from optimize.plan import Attempt, Candidate, Plan, Stage, make_plan
 from optimize.reports.model import Report
+from optimize.reports.parquet import need_libraries, write_parquet
 from optimize.reports.tracking import log_reports
 from optimize.reports.write import write_reports
 from optimize.selection import ABSOLUTE
@@ -74,6 +76,7 @@ def prepare(
     try:
         target = resolve_target(file.pipeline.target)
         threads = choose_threads(file.pipeline, target)
+        need_libraries(file.pipeline.report)
         near = fidelity(target)
         check_fidelity(file.pipeline, near)
         plan = make_plan(file.pipeline, only, until)
@@ -132,6 +135,8 @@ def run(
         report = finish.run()
         folder = prepared.file.resolve(prepared.file.pipeline.report.folder)
         paths = write_reports(report, folder)
+        if prepared.file.pipeline.report.parquet:
+            paths += write_parquet(report, _samples(runner), folder)
     if prepared.file.pipeline.report.mlflow:
         log_reports(folder, prepared.file.pipeline.report.mlflow)
     return RunResult(report, tuple(runner.results.values()), paths)
@@ -142,7 +147,7 @@ def _run_plans(prepared: Prepared, only: Sequence[str], runner: Runner, watcher:
     long as that leads to other paths."""
     plan, failed = prepared.plan, set[Attempt]()
     while True:
-        watcher.planned(plan)
+        watcher.planned(plan, expected_seconds(plan, runner.store.root))
         runner.run_plan(plan)
         if runner.failed_attempts() <= failed:
             return plan
@@ -159,6 +164,12 @@ def _with_tried(before: Candidate, now: Candidate, runner: Runner) -> Candidate:
         return replace(now, tried=before.tried)
     result = runner.results[before.artifact]
     return replace(now, tried=(*before.tried, f"{before.converter}: {result.state}: {result.reason}"))
+
+
+def _samples(runner: Runner) -> Path | None:
+    """Every call that was timed, where the measurement came to its end."""
+    measure = runner.results.get("measure")
+    return measure.made.files / "samples.npz" if measure and measure.state is State.OK else None
 
 
 def _need_golden(runner: Runner) -> None:

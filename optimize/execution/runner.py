@@ -103,8 +103,8 @@ class Runner:
         if key in self._bad:
             # The store serves no failure, and the next run tries again; this one has just seen how it ends.
             return StepResult(step, *self._bad[key])
-        self.watcher.started(step)
         with self.store.staging() as staged:
+            self.watcher.started(step, staged / "log.txt")
             request().write(staged / "request.json")
             outcome = self._workers.run(staged, limits or self.limits)
             self._raise_for_user(outcome)

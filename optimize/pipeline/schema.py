@@ -141,6 +141,8 @@ class Reports(Section):
     """Where the reports go."""
 
     folder: str = "build"
+    parquet: bool = False
+    """Also write `measurements.parquet`, and every call that was timed into `samples.parquet` (extra `parquet`)."""
     mlflow: str | None = None
     """URI of the MLflow tracking that the run is logged to: http://host:5000, or sqlite:///mlflow.db."""
 

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from optimize.reports.model import ColdStart, Interval, Latency, Memory, Report
+from optimize.reports.model import CandidateReport, ColdStart, Interval, Latency, Memory, Report
 from optimize.reports.plots import PHASES, SOURCE
 
 COLUMNS = ("candidate", "state", "figure", "unit", "value", "low", "high")
 Line = tuple[str, str, float | int | None, Interval | None]
 """Figure, unit, value, and the 95 % interval where there is one."""
+Row = tuple[str, str, str, str, float | int, float | None, float | None]
+"""In the order of COLUMNS."""
 
 
 def to_csv(report: Report) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    source = report.source
-    for line in (
-        *_timing(source.latency, source.cold_start, source.memory),
-        ("size", "bytes", source.size_bytes, None),
-    ):
-        _write(writer, SOURCE, "ok", line)
-    for candidate in report.candidates:
-        for line in _timing(candidate.latency, candidate.cold_start, candidate.memory):
-            _write(writer, candidate.name, candidate.state, line)
-        _write(writer, candidate.name, candidate.state, ("size", "bytes", candidate.size_bytes, None))
-        if candidate.accuracy:
-            accuracy = candidate.accuracy
-            _write(writer, candidate.name, candidate.state, ("accuracy", "share", accuracy.score, None))
-            change: Line = ("accuracy_difference", "share", accuracy.difference, accuracy.difference_ci)
-            _write(writer, candidate.name, candidate.state, change)
-        for output, drift in candidate.drift.items():
-            line = (f"drift {output}", "relative", drift.max_relative, None)
-            _write(writer, candidate.name, candidate.state, line)
+    for row in rows(report):
+        writer.writerow(_harmless(cell) if isinstance(cell, str) else cell for cell in row)
     return text.getvalue()
+
+
+def rows(report: Report) -> Iterator[Row]:
+    """Every figure that there is, the source's first."""
+    source = report.source
+    timing = _timing(source.latency, source.cold_start, source.memory)
+    yield from _present(SOURCE, "ok", (*timing, ("size", "bytes", source.size_bytes, None)))
+    for candidate in report.candidates:
+        yield from _present(candidate.name, candidate.state, _lines(candidate))
+
+
+def _present(name: str, state: str, lines: Iterable[Line]) -> Iterator[Row]:
+    for figure, unit, value, interval in lines:
+        if value is not None:
+            yield name, state, figure, unit, value, *(interval or (None, None))
+
+
+def _lines(candidate: CandidateReport) -> Iterator[Line]:
+    yield from _timing(candidate.latency, candidate.cold_start, candidate.memory)
+    yield "size", "bytes", candidate.size_bytes, None
+    if candidate.accuracy:
+        accuracy = candidate.accuracy
+        yield "accuracy", "share", accuracy.score, None
+        yield "accuracy_difference", "share", accuracy.difference, accuracy.difference_ci
+    for output, drift in candidate.drift.items():
+        yield f"drift {output}", "relative", drift.max_relative, None
 
 
 def _timing(latency: Latency | None, cold_start: ColdStart | None, memory: Memory | None) -> Iterator[Line]:
@@ -54,13 +66,6 @@ def _timing(latency: Latency | None, cold_start: ColdStart | None, memory: Memor
     if memory:
         yield "memory_loaded", "bytes", memory.loaded_bytes, None
         yield "memory_peak", "bytes", memory.peak_bytes, None
-
-
-def _write(writer: object, name: str, state: str, line: Line) -> None:
-    figure, unit, value, interval = line
-    if value is not None:
-        low, high = interval or ("", "")
-        writer.writerow((_harmless(name), state, _harmless(figure), unit, value, low, high))  # type: ignore[attr-defined]
 
 
 def _harmless(text: str) -> str:

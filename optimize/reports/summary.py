@@ -130,7 +130,10 @@ def speed(ratio: float, ci: tuple[float, float]) -> str:
 
 
 def megabytes(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"
+    """Two figures that count, at least: 0.0031 MB, 0.31 MB, 3.14 MB, 314 MB."""
+    return (
+        f"{count / 1e6:.2g} MB" if count < 1e4 else f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"
+    )
 
 
 def _candidate(

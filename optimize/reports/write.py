@@ -29,16 +29,17 @@ WRITERS: Mapping[str, Callable[[Report], str]] = {
 
 
 def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:
-    """A file that already says the same is left alone. Raises UserError where the folder cannot be written."""
+    """All but Parquet, whose library not everybody has."""
     paths = []
     for name, writer in WRITERS.items():
         path = folder / name
-        _write(path, writer(report).encode("utf-8"))
+        write_file(path, writer(report).encode("utf-8"))
         paths.append(path)
     return tuple(paths)
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Left alone where it says the same already. Raises UserError where it cannot be written."""
     try:
         if path.is_file() and path.read_bytes() == data:
             return

@@ -2,75 +2,58 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
 import pytest
 
 from optimize.reports.model import Report
+from tests.reports.terminals import on_terminal, plain
 
 DIGITS = Path(__file__).parent / "digits.json"
 PRINT = f"""
 from pathlib import Path
 from rich.console import Console
 from optimize.reports.model import Report
+from tests.reports.terminals import on_terminal, plain
 from optimize.reports.terminal import print_report
 print_report(Report.model_validate_json(Path({str(DIGITS)!r}).read_text()), Console())
 """
 WATCH = """
 import time
+from pathlib import Path
 from rich.console import Console
 from optimize.execution.events import StepResult
-from optimize.plan import Plan, Stage, Step
-from optimize.reports.terminal import TerminalWatcher
+from optimize.plan import Candidate, Plan, Stage, Step
+from optimize.reports.watching import TerminalWatcher
 from optimize.store import State
-watcher = TerminalWatcher(Console(), quiet={quiet})
+log = Path("step.log")
+watcher = TerminalWatcher(Console(), quiet={quiet}, verbose={verbose})
 convert, measure = Step("convert:onnx", Stage.CONVERT, ""), Step("measure", Stage.MEASURE, "")
-watcher.planned(Plan({{"convert:onnx": convert}}, (), Stage.MEASURE))
-watcher.started(convert)
+candidate = Candidate("onnx-none", "onnx", "none", "convert:onnx", "convert:onnx")
+watcher.planned(Plan({{"convert:onnx": convert}}, (candidate,), Stage.MEASURE), {{"convert:onnx": 90, "measure": 80}})
+watcher.started(convert, log)
 time.sleep(0.6)
 watcher.ended(StepResult(convert, State.FAILED, "ValueError: no [such] operator"))
-watcher.started(measure)
+watcher.started(measure, log)
 print("<silence>", flush=True)
 time.sleep(0.8)
 print("</silence>", flush=True)
 watcher.ended(StepResult(measure, State.OK, ""))
 watcher.close()
 """
+LOUD = WATCH.format(quiet=False, verbose=False)
 
 
 def in_terminal(code: str, columns: int, **variables: str) -> str:
     """What a process draws on a terminal of that many columns."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")}
-    environment |= {"TERM": "xterm-256color"} | variables
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave, stderr=slave, env=environment)
-    os.close(slave)
-    drawn = b""
-    while True:
-        try:
-            part = os.read(master, 65536)
-        except OSError:  # Linux says so when the other end is gone.
-            break
-        if not part:
-            break
-        drawn += part
-    os.close(master)
-    assert process.wait() == 0, drawn.decode()
-    return drawn.decode("utf-8")
-
-
-def plain(drawn: str) -> list[str]:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn).replace("\r", "").split("\n")
+    drawn = on_terminal([sys.executable, "-c", code], columns, **variables)
+    assert drawn.status == 0, drawn.text
+    return drawn.text
 
 
 def table_of(lines: list[str]) -> list[str]:
@@ -122,22 +105,35 @@ def test_a_pipe_takes_whole_lines_without_escapes(report: Report) -> None:
 
 
 def test_nothing_is_drawn_while_time_is_measured() -> None:
-    drawn = in_terminal(WATCH.format(quiet=False), 80)
+    drawn = in_terminal(LOUD, 80)
     between = drawn.partition("<silence>")[2].partition("</silence>")[0]
     assert between.strip() == ""
-    assert "steps left" in drawn, "while steps run it is said what is left"
+    assert "silent until it has ended, which took 1 min 20 s the last time" in drawn
     assert any(re.match(r"failed +convert onnx .*no \[such\] operator", line) for line in plain(drawn))
 
 
+def test_while_steps_run_it_is_said_where_each_candidate_stands_and_what_is_left() -> None:
+    lines = plain(in_terminal(LOUD, 80))
+    assert any(re.match(r"onnx-none +running +convert onnx \d s of about 1 min 30 s$", line.rstrip()) for line in lines)
+    assert any(
+        re.match(r"convert: 2 steps left, at most about 2 min \d+ s by earlier runs; \d s so far", x) for x in lines
+    )
+
+
+def test_a_terminal_that_cannot_move_its_cursor_is_given_plain_lines() -> None:
+    drawn = in_terminal(LOUD, 80, TERM="dumb")
+    assert "… convert onnx" in drawn and "steps left" not in drawn and "\x1b" not in drawn
+
+
 def test_quiet_draws_nothing() -> None:
-    lines = [line for line in plain(in_terminal(WATCH.format(quiet=True), 80)) if line]
+    lines = [line for line in plain(in_terminal(WATCH.format(quiet=True, verbose=False), 80)) if line]
     assert lines == ["<silence>", "</silence>"]
 
 
 def test_under_tmux_nothing_is_left_of_the_live_lines(tmp_path: Path) -> None:
     """tmux keeps a real screen: what stands on it at the end is what a person sees."""
     script = tmp_path / "watch.py"
-    script.write_text(WATCH.format(quiet=False), encoding="utf-8")
+    script.write_text(LOUD, encoding="utf-8")
     socket = str(tmp_path / "tmux")
     tmux = ["tmux", "-S", socket, "-f", "/dev/null"]
     try:
