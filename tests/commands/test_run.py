@@ -35,8 +35,8 @@ def again(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_verbose_run_passes_on_logs_with_versions_and_where_they_stand(first: Drawn) -> None:
     assert first.status == 0, first.text
     lines = [line.rstrip() for line in first.lines]
-    assert any(re.match(r" +quantize onnx-dynamic │ ok: .*quantize_dynamic", line) for line in lines)
-    assert any(re.match(r" +with optimize [0-9.]+, numpy [0-9.]+, .*onnxruntime [0-9.]+", line) for line in lines)
+    assert any("quantize onnx-dynamic │ ok: " in line for line in lines)
+    assert any(re.search(r" +with optimize [0-9.]+, numpy [0-9.]+, .*onnxruntime [0-9.]+", line) for line in lines)
     logs = [line.partition("log: ")[2] for line in lines if line.startswith(f"{'':12}log: ")]
     assert len(logs) >= 6 and all(Path(log).is_file() for log in logs)
     assert any(re.match(r"onnx-none +running +golden", line) for line in lines), "and the live display beside it"
