@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -144,7 +144,7 @@ def stages(group: str) -> Mapping[str, Any]:
     """The stage modules of a group by name: the tool's own in the order of their table, then third parties'."""
     table: Mapping[str, str] = importlib.import_module(TABLES[group]).TABLE
     found: dict[str, ModuleType] = {name: importlib.import_module(module) for name, module in table.items()}
-    for point in sorted(entry_points(group=f"optimize.{group}"), key=lambda point: point.name):
+    for point in sorted(_installed().select(group=f"optimize.{group}"), key=lambda point: point.name):
         if point.name in found:
             raise ToolError(
                 f"two {group} are named {point.name!r}: {found[point.name].__name__} and {point.value}; "
@@ -152,6 +152,12 @@ def stages(group: str) -> Mapping[str, Any]:
             )
         found[point.name] = point.load()
     return found
+
+
+@cache
+def _installed() -> EntryPoints:
+    """Of all packages; read once, since that opens a file of each."""
+    return entry_points()
 
 
 def converters() -> Mapping[str, Converter]:
