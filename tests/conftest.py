@@ -22,6 +22,7 @@ LONE_FILES = ("test_matrix.py",)
 """Files whose tests share nothing, so that they need not stay together."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run in several processes: those that read the one run of the example stay in one, and so does a
     file, for the sake of what its tests share."""
