@@ -12,9 +12,9 @@ from typing import Any
 from optimize import stages
 from optimize.errors import UserError
 from optimize.methods import Method, find_method, methods, precision_of
-from optimize.pipeline.messages import nearest
 from optimize.pipeline.method_options import method_options
 from optimize.pipeline.schema import Pipeline
+from optimize.pipeline.wording import nearest
 
 
 class Stage(StrEnum):

@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from optimize.errors import UserError
-from optimize.pipeline.messages import EXAMPLES, line_of, nearest, validate
+from optimize.pipeline.messages import EXAMPLES, line_of, validate
 from optimize.pipeline.method_options import check_options
 from optimize.pipeline.schema import Pipeline
+from optimize.pipeline.wording import nearest
 from optimize.sources.base import SourceOptions, sources
 
 

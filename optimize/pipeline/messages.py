@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+
+from optimize.pipeline.wording import in_words, nearest
 
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -40,9 +41,15 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            problems.append(_describe(model, item, prefix, path, lines))
+        problems += [_describe(model, item, prefix, path, lines) for item in _causes(error)]
         return None
+
+
+def _causes(error: ValidationError) -> list[Mapping[str, Any]]:
+    """Without what only follows from an error inside: a list is too short where its one element is refused."""
+    items: list[Mapping[str, Any]] = list(error.errors(include_url=False))
+    inner = {item["loc"][:-1] for item in items}
+    return [item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)]
 
 
 def _describe(
@@ -56,15 +63,7 @@ def _describe(
         return f"{where}: unknown key{nearest(name, valid)}; valid here: {', '.join(valid)}{_example(parent)}"
     if item["type"] == "missing":
         return f"{where}: missing{_example(key) or _example(key.rpartition('.')[0])}"
-    message = item["msg"].removeprefix("Value error, ")
-    given = item["input"]
-    shown = f"{message[0].lower()}{message[1:]}" if item["type"] != "value_error" else message
-    return f"{where}: {shown}" + (f"; given: {_shown(given)}" if item["type"] != "value_error" else "") + _example(key)
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return f"{where}: {in_words(item)}{_example(key)}"
 
 
 def _example(key: str) -> str:
@@ -90,11 +89,6 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, UnionType, dict) or get_args(annotation):
         return [model for inner in get_args(annotation) for model in _models_in(inner)]
     return []
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
 
 
 def line_of(key: str, lines: Mapping[str, int]) -> str:

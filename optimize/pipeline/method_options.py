@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from optimize.methods import Method, find_method
-from optimize.pipeline.messages import line_of, nearest, validate
+from optimize.pipeline.messages import line_of, validate
 from optimize.pipeline.schema import Candidates
+from optimize.pipeline.wording import nearest
 
 KEY = "candidates.options"
 

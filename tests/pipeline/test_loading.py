@@ -43,7 +43,11 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("objective=speed", "objective: input should be 'latency'"),
+        ("objective=speed", "objective: expected 'latency'"),
+        ("objective=latencey", "did you mean 'latency'?; given: 'latencey'"),
+        ("candidates.formats=3", "candidates.formats: expected a list: [one, two]; given: 3"),
+        ("benchmark.processes=two", "benchmark.processes: expected a whole number; given: 'two'"),
+        ("gates=3", "gates: expected a section of keys; given: 3"),
         ("candidates.formats=[onnx, onnx]", "onnx stands here twice"),
         ("candidates.formats=[onyx]", "'onyx' is not a format; one of"),
         ("candidates.quantization=[statik]", "'statik' is no method of quantization, did you mean 'static'?"),
@@ -56,7 +60,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project
         ),
         ("source=3", "source is 3; write for example"),
         ("target=ml.c7i.lage", "did you mean ml.c7i.large"),
-        ("gates.size_mb=-1", "gates.size_mb: input should be greater than 0; given: -1"),
+        ("gates.size_mb=-1", "gates.size_mb: expected more than 0; given: -1"),
         ("data.evaluation={file: evaluation.npz, metric: f1}", "'f1' is no metric"),
         ("benchmark.threads=4096", "4096 threads on a machine with"),
         ("data=3", "data"),
@@ -123,3 +127,8 @@ def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
     path.write_text("name: !!python/object/apply:os.system ['touch made']\n")
     message(path)
     assert not (tmp_path / "made").exists()
+
+
+def test_what_only_follows_from_another_error_is_not_said(onnx_project: Project) -> None:
+    """A list whose one element is refused is not too short besides."""
+    assert "at least" not in message(onnx_project(), "candidates.formats=[1]")
