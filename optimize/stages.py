@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -155,8 +155,8 @@ def stages(group: str) -> Mapping[str, Any]:
 
 
 @cache
-def _installed() -> EntryPoints:
-    """Of all packages; read once, since that opens a file of each."""
+def _installed() -> Any:
+    """The entry points of all packages; read once, since that opens a file of each. Python 3.12 changes their type."""
     return entry_points()
 
 
