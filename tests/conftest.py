@@ -18,20 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 Project = Callable[..., Path]
 
-LONE_FILES = ("test_matrix.py",)
-"""Files whose tests share nothing, so that they need not stay together."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes: those that read the one run of the example stay in one, and so does a
-    file, for the sake of what its tests share."""
-    for item in items:
-        if "digits" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("digits"))
-        elif item.path.name not in LONE_FILES:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-
 
 @pytest.fixture(scope="session")
 def root() -> Path:
