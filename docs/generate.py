@@ -30,7 +30,19 @@ beside the file):
 
 The schema is [pipeline.schema.json](pipeline.schema.json), also printed by `optimize schema pipeline`.
 """
-ORDER = ("Data", "Evaluation", "Candidates", "Tolerances", "Tolerance", "Gates", "Benchmark", "Limits", "Bundle")
+ORDER = (
+    "Data",
+    "Calibration",
+    "Transform",
+    "Evaluation",
+    "Candidates",
+    "Tolerances",
+    "Tolerance",
+    "Gates",
+    "Benchmark",
+    "Limits",
+    "Bundle",
+)
 """Sections in the order of a file; what is not named here follows by name."""
 
 

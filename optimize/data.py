@@ -39,7 +39,7 @@ def _header(archive: zipfile.ZipFile, name: str) -> TensorSpec:
 
 
 def check_headers(
-    headers: Mapping[str, TensorSpec], signature: Signature, path: Path, key: str, labels: str = ""
+    headers: Mapping[str, TensorSpec], signature: Signature, path: Path | str, key: str, labels: str = ""
 ) -> None:
     """Raises UserError unless the arrays are rows of what the signature takes."""
     for spec in signature.inputs:
@@ -71,7 +71,7 @@ def _fits(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> bool:
     return first and all(isinstance(w, str) or w == s for s, w in zip(shape[1:], wanted[1:], strict=True))
 
 
-def _check_ranges(found: TensorSpec, spec: TensorSpec, signature: Signature, path: Path, key: str) -> None:
+def _check_ranges(found: TensorSpec, spec: TensorSpec, signature: Signature, path: Path | str, key: str) -> None:
     """Of all dimensions but the rows', which are taken as few at a time as is wanted."""
     for size, dimension in zip(found.shape[1:], spec.shape[1:], strict=True):
         if isinstance(dimension, str) and isinstance(size, int):
@@ -87,11 +87,15 @@ def _check_ranges(found: TensorSpec, spec: TensorSpec, signature: Signature, pat
 def read_rows(path: Path, signature: Signature, key: str) -> Samples:
     """The inputs' arrays of a checked file. Raises UserError for values that are not finite."""
     arrays = load_arrays(path)
+    check_finite(arrays, signature, path, key)
+    return Samples({spec.name: arrays[spec.name] for spec in signature.inputs})
+
+
+def check_finite(arrays: Arrays, signature: Signature, path: Path | str, key: str) -> None:
     for spec in signature.inputs:
         values = arrays[spec.name]
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise UserError(f"{path}: {spec.name} holds NaN or infinite values", key)
-    return Samples({spec.name: arrays[spec.name] for spec in signature.inputs})
 
 
 def random_rows(signature: Signature, count: int, sizes: Mapping[str, int]) -> Samples:

@@ -7,7 +7,7 @@ sizes that no case has, so that a path that bakes the traced size in is caught.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,17 @@ import numpy as np
 
 from optimize.arrays import Arrays, load_arrays, save_arrays
 from optimize.errors import UserError
-from optimize.samples import Samples
+from optimize.samples import Batches, Rows, Samples
 from optimize.signature import Signature, TensorSpec
 
 EVALUATION_BATCH = 32
 ROTATION = 16
 """Samples at batch 1 that latency is measured on, in turn."""
+GOLDEN_ROWS = 512
+"""Of calibration data, the most that the golden is computed on."""
+DRAWN_FILE = "calibration.npz"
+"""Rows that were drawn because the file says `calibration: random`."""
+DRAWN_ROWS = 32
 
 Sizes = Mapping[str, int]
 
@@ -109,11 +114,15 @@ def batch_size(signature: Signature, preferred: int) -> int:
     return preferred if isinstance(first, str) else first
 
 
-def whole_batches(signature: Signature, rows: Samples, preferred: int) -> list[Arrays]:
+def whole_batches(signature: Signature, rows: Rows, preferred: int) -> Batches:
     """All rows in batches the model takes; rows that do not fill a fixed batch are left out."""
     size = batch_size(signature, preferred)
     fixed = size if _batch_name(signature) is None else 1
-    return [batch for batch in rows.batches(size) if len(next(iter(batch.values()))) >= fixed]
+
+    def start() -> Iterator[Arrays]:
+        return (batch for batch in rows.batches(size) if len(next(iter(batch.values()))) >= fixed)
+
+    return Batches(start, -(-len(rows) // size) if fixed == 1 else len(rows) // size, size)
 
 
 def rotation(signature: Signature, rows: Samples) -> Arrays:

@@ -12,7 +12,7 @@ from typing import Any
 
 from optimize import stages
 from optimize.arrays import Arrays
-from optimize.samples import Samples
+from optimize.samples import Rows
 from optimize.sections import Section
 
 SOURCE_PRECISION = "fp32"
@@ -45,7 +45,7 @@ class Task:
 
     options: Any
     """An instance of the method's `options`."""
-    calibration: Samples | None
+    calibration: Rows | None
     """There exactly when the method is `calibrated`."""
     examples: Arrays
     """Real inputs by name, two rows where the batch is a named dimension."""
@@ -55,7 +55,7 @@ class Task:
     """The target's (`x86_64`, `aarch64`), under the same condition."""
 
     @property
-    def rows(self) -> Samples:
+    def rows(self) -> Rows:
         """The calibration data of a calibrated method."""
         if self.calibration is None:
             raise ValueError("a calibrated method was given no calibration data")

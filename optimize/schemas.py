@@ -18,8 +18,8 @@ def report_schema() -> dict[str, Any]:
 
 
 def pipeline_schema() -> dict[str, Any]:
-    """Of the file as it is written: `source` is one of the kinds; `evaluation`, `report` and `target` may be a path or
-    a name alone."""
+    """Of the file as it is written: `source` is one of the kinds; data, `report` and `target` may be a path or a name
+    alone."""
     schema = Pipeline.model_json_schema()
     options = [source.Options for source in sources().values()]
     kinds = [TypeAdapter(option).json_schema(ref_template="#/$defs/{model}") for option in options]
@@ -28,8 +28,8 @@ def pipeline_schema() -> dict[str, Any]:
         schema["$defs"][f"{option.model_fields['kind'].default}_source"] = kind
     names = [f"{option.model_fields['kind'].default}_source" for option in options]
     schema["properties"]["source"] = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
-    evaluation = schema["$defs"]["Data"]["properties"]["evaluation"]
-    evaluation["anyOf"].append({"type": "string"})
+    for name in ("calibration", "evaluation"):
+        schema["$defs"]["Data"]["properties"][name]["anyOf"].append({"type": "string"})
     for name, default in (("report", "build"), ("target", "local")):
         schema["properties"][name] = {"anyOf": [schema["properties"][name], {"type": "string"}], "default": default}
     schema["$defs"].pop("SourceOptions", None)

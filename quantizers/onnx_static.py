@@ -18,7 +18,7 @@ from optimize.errors import Unsupported, UserError
 from optimize.golden import whole_batches
 from optimize.methods import Method, Task
 from optimize.quantizers.onnx_dynamic import prepare
-from optimize.samples import Samples
+from optimize.samples import Rows
 from optimize.sections import Section
 from optimize.signature import Signature
 
@@ -91,7 +91,7 @@ def named_nodes(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
 class _Reader:
     """Calibration rows, one batch at a time."""
 
-    def __init__(self, signature: Signature, calibration: Samples) -> None:
+    def __init__(self, signature: Signature, calibration: Rows) -> None:
         self._batches: Iterator[dict[str, Any]] = iter(whole_batches(signature, calibration, BATCH))
 
     def get_next(self) -> dict[str, Any] | None:

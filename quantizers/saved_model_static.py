@@ -19,7 +19,7 @@ from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Method, Task
 from optimize.runtimes.lean_tensorflow import prepare_environment
-from optimize.samples import Samples
+from optimize.samples import Rows
 from optimize.signature import Signature
 
 reads = "saved_model"
@@ -51,10 +51,10 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
 class _Loader:
     """Batches as neural-compressor asks for them: (inputs, labels), with `batch_size`."""
 
-    def __init__(self, signature: Signature, calibration: Samples) -> None:
+    def __init__(self, signature: Signature, calibration: Rows) -> None:
         self._names = signature.input_names
         self._batches = whole_batches(signature, calibration, BATCH)
-        self.batch_size = len(next(iter(self._batches[0].values())))
+        self.batch_size = self._batches.size
         self.count = len(self._batches)
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:

@@ -11,13 +11,19 @@ from optimize.plan import Stage, Step
 from optimize.versions import code_digest, library_versions, tool_version
 
 SPINE = {
-    Stage.GOLDEN: ("optimize.golden", "optimize.execution.steps", "optimize.accuracy"),
+    Stage.GOLDEN: ("optimize.golden", "optimize.calibration", "optimize.execution.steps", "optimize.accuracy"),
     Stage.CONVERT: ("optimize.execution.steps", "optimize.sources"),
-    Stage.QUANTIZE: ("optimize.quantizers", "optimize.data", "optimize.execution.steps", "optimize.sources"),
+    Stage.QUANTIZE: (
+        "optimize.quantizers",
+        "optimize.calibration",
+        "optimize.data",
+        "optimize.execution.steps",
+        "optimize.sources",
+    ),
     Stage.CHECK: ("optimize.drift", "optimize.accuracy", "optimize.golden", "optimize.execution.steps"),
     Stage.MEASURE: ("optimize.benchmarks",),
     Stage.BUNDLE: ("optimize.bundles",),
-}
+}  # fmt: skip
 """The tool's own code that a stage's result depends on, besides the stage's module."""
 
 

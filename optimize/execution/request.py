@@ -37,7 +37,7 @@ class Request:
     """By candidate for `measure`; else the one that is read, under `model`."""
     golden: str = ""
     base: str = ""
-    data: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:

@@ -194,7 +194,7 @@ def locked(root: Path) -> Iterator[None]:
     try:
         yield
     except UserError:
-        if fresh:
+        if fresh and not any(root.glob("store/*/*/*/*")):
             shutil.rmtree(root)  # Nothing was carried out: leave the folder as it was found.
         raise
     finally:

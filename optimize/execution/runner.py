@@ -17,6 +17,7 @@ from optimize.execution.events import StepResult, Watcher
 from optimize.execution.keys import step_key
 from optimize.execution.process import Outcome, StepLimits, Workers
 from optimize.execution.request import ArtifactReference, Request
+from optimize.golden import DRAWN_FILE, DRAWN_ROWS
 from optimize.pipeline.loading import PipelineFile
 from optimize.plan import Attempt, Plan, Stage, Step
 from optimize.signature import Signature
@@ -141,29 +142,46 @@ class Runner:
         files: dict[str, tuple[Path, ...]] = {}
         if self._reads_source(step):
             files |= {f"source.{role}": paths for role, paths in source.content(self.file.base).items()}
-        return files | {role: (Path(path),) for role, path in self._data(step).items()}
+        data = self.file.pipeline.data
+        for role in self._roles(step):
+            if role == "evaluation" and data.evaluation:
+                files[role] = (self.file.resolve(data.evaluation.file),)
+            elif data.calibration:
+                files[role] = data.calibration.content(self.file.base)
+        return files
 
     def _reads_source(self, step: Step) -> bool:
         return step.stage is Stage.GOLDEN or step.needs == ("golden",)
 
-    def _data(self, step: Step) -> dict[str, str]:
+    def _roles(self, step: Step) -> tuple[str, ...]:
+        """The data that a step reads."""
         data = self.file.pipeline.data
-        evaluation = str(self.file.resolve(data.evaluation.file)) if data.evaluation else ""
-        calibration = str(self.file.resolve(data.calibration)) if data.calibration else ""
         if step.calibrated:
-            return {"calibration": calibration}
+            return ("calibration",)
         if step.stage not in (Stage.GOLDEN, Stage.CHECK):
-            return {}
+            return ()
         # The rows the golden is computed on: labelled ones where there are any.
-        if evaluation:
-            return {"evaluation": evaluation}
-        return {"calibration": calibration} if calibration else {}
+        if data.evaluation:
+            return ("evaluation",)
+        return ("calibration",) if data.calibration and not data.calibration.random else ()
+
+    def _data(self, step: Step) -> dict[str, Any]:
+        data = self.file.pipeline.data
+        roles = self._roles(step)
+        found: dict[str, Any] = {}
+        if "evaluation" in roles and data.evaluation:
+            found["evaluation"] = str(self.file.resolve(data.evaluation.file))
+        if "calibration" in roles and data.calibration:
+            found["calibration"] = data.calibration.wanted(self.file.base)
+        return found
 
     def _inputs(self, step: Step) -> dict[str, str]:
         """Digests of the results that count. Converters see of the golden its examples and signature alone."""
         inputs = {}
         if step.stage in (Stage.CONVERT, Stage.QUANTIZE):
             inputs["examples"] = self.golden().record["files"]["examples.npz"]
+            if step.calibrated and DRAWN_FILE in self.golden().record["files"]:
+                inputs["calibration"] = self.golden().record["files"][DRAWN_FILE]
         elif step.stage is Stage.CHECK:
             inputs["golden"] = self.golden().digest
         for need in step.needs:
@@ -173,6 +191,7 @@ class Runner:
 
     def _parameters(self, step: Step) -> dict[str, Any]:
         pipeline = self.file.pipeline
+        calibration = pipeline.data.calibration
         parameters: dict[str, Any] = {}
         if self._reads_source(step):
             parameters["source"] = pipeline.source.parameters()
@@ -180,6 +199,10 @@ class Runner:
             parameters["signature"] = self.signature().to_json()
         if step.stage is Stage.GOLDEN:
             parameters["accept_constant"] = pipeline.tolerances.accept_constant
+            if calibration and calibration.random:
+                parameters["draw"] = calibration.rows or DRAWN_ROWS
+        if "calibration" in self._roles(step) and calibration:
+            parameters["calibration"] = calibration.parameters(self.file.base)
         if step.stage in (Stage.GOLDEN, Stage.CHECK) and pipeline.data.evaluation:
             evaluation = pipeline.data.evaluation
             parameters |= {"labels": evaluation.labels, "metric": evaluation.metric, "metric_output": evaluation.output}

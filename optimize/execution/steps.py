@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from typing import Any
 from optimize.accuracy import compare, load_metric
 from optimize.arrays import Array, Arrays, load_arrays, save_arrays
 from optimize.artifact import Artifact, Made
+from optimize.calibration import open_calibration
 from optimize.data import check_headers, random_rows, read_headers, read_rows
 from optimize.drift import DriftMeter
 from optimize.execution.request import Request
 from optimize.golden import (
+    DRAWN_FILE,
     EVALUATION_BATCH,
+    GOLDEN_ROWS,
     Golden,
     case_sizes,
     check_spread,
@@ -30,7 +33,7 @@ from optimize.golden import (
     whole_batches,
     write_case,
 )
-from optimize.samples import Samples
+from optimize.samples import Samples, first_rows
 from optimize.signature import Signature
 from optimize.stages import RuntimeSettings
 
@@ -45,6 +48,8 @@ def golden(request: Request, output: Path) -> dict[str, Any]:
     rows, origin = _rows(request, inputs, lambda: _draw(source, inputs))
     if origin == DRAWN:
         save_arrays(output / "drawn.npz", rows.arrays)
+    if "draw" in request.parameters:
+        save_arrays(output / DRAWN_FILE, _draw(source, inputs, request.parameters["draw"]).arrays)
     example_sizes, sizes = case_sizes(inputs, rows)
     examples = take(inputs, rows, example_sizes)
     runs = []
@@ -77,24 +82,25 @@ DRAWN = "random"
 
 def _rows(request: Request, signature: Signature, draw: Callable[[], Samples]) -> tuple[Samples, str]:
     """The rows the golden is computed on, and where they come from."""
-    for role, key in (("evaluation", "data.evaluation.file"), ("calibration", "data.calibration")):
-        if role in request.data:
-            path = Path(request.data[role])
-            labels = request.parameters["labels"] if role == "evaluation" else ""
-            check_headers(read_headers(path, key), signature, path, key, labels)
-            return read_rows(path, signature, key), role
+    if "evaluation" in request.data:
+        key, path = "data.evaluation.file", Path(request.data["evaluation"])
+        check_headers(read_headers(path, key), signature, path, key, request.parameters["labels"])
+        return read_rows(path, signature, key), "evaluation"
+    if "calibration" in request.data:
+        rows = open_calibration(request.data["calibration"], signature)
+        return first_rows(rows, GOLDEN_ROWS), "calibration"
     return draw(), DRAWN
 
 
-def _draw(source: Any, inputs: Signature) -> Samples:
+def _draw(source: Any, inputs: Signature, rows: int = EVALUATION_BATCH) -> Samples:
     """By the source's own `samples` where not every number is a valid input: token ids, categories."""
     if hasattr(source, "samples"):
-        drawn: Samples = source.samples(EVALUATION_BATCH)
+        drawn: Samples = source.samples(rows)
         return drawn
-    return random_rows(inputs, EVALUATION_BATCH, {})
+    return random_rows(inputs, rows, {})
 
 
-def _run_all(run: Callable[[Arrays], Arrays], batches: list[Arrays]) -> Arrays:
+def _run_all(run: Callable[[Arrays], Arrays], batches: Iterable[Arrays]) -> Arrays:
     import numpy as np
 
     parts = [run(batch) for batch in batches]
@@ -122,10 +128,10 @@ def quantize(request: Request, output: Path) -> dict[str, Any]:
     model, quantizer, wanted = request.model, importlib.import_module(request.module), request.parameters
     calibration = None
     if "calibration" in request.data:
-        path = Path(request.data["calibration"])
-        key = "data.calibration"
-        check_headers(read_headers(path, key), model.signature, path, key)
-        calibration = read_rows(path, model.signature, key)
+        wanted_rows = dict(request.data["calibration"])
+        if wanted_rows["kind"] == "random":
+            wanted_rows |= {"kind": "file", "place": str(Path(request.golden) / DRAWN_FILE), "rows": None}
+        calibration = open_calibration(wanted_rows, model.signature)
     options = quantizer.method.options.model_validate(wanted["options"])
     examples = Golden(Path(request.golden)).examples()
     task = Task(options, calibration, examples, frozenset(wanted.get("isa", ())), wanted.get("architecture", ""))

@@ -146,7 +146,7 @@ def _check_paths(file: PipelineFile) -> None:
         if ".py:" in reference:
             paths[f"source.{key}"] = reference.rpartition(":")[0]
     if pipeline.data.calibration:
-        paths["data.calibration"] = pipeline.data.calibration
+        paths |= {f"data.calibration.{key}": path for key, path in pipeline.data.calibration.paths().items()}
     if pipeline.data.evaluation:
         paths["data.evaluation.file"] = pipeline.data.evaluation.file
         if ".py:" in pipeline.data.evaluation.metric:

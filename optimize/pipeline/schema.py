@@ -6,43 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, field_validator, model_validator
 
+from optimize.pipeline.data import Data
 from optimize.pipeline.targets import TargetSection
 from optimize.sections import Section
 from optimize.sources.base import SourceOptions
-from optimize.sources.user_code import split_reference
 
 Objective = Literal["latency", "cold_start", "size", "memory"]
-
-
-class Evaluation(Section):
-    """Labelled data and how answers are scored."""
-
-    file: str
-    """`.npz` with one array per input, and the labels."""
-    labels: str = "label"
-    """The array that holds the labels."""
-    metric: str = "accuracy"
-    """`accuracy` (top-1 of the output), or `file.py:function`, called with (outputs, labels); one score per row."""
-    output: str | None = None
-    """The output that is scored; may be left out where there is one."""
-
-    @field_validator("metric")
-    @classmethod
-    def _known_metric(cls, value: str) -> str:
-        if value != "accuracy":
-            try:
-                split_reference(value)
-            except ValueError:
-                raise ValueError(f"{value!r} is no metric; write accuracy, or file.py:function") from None
-        return value
-
-
-class Data(Section):
-    """Rows of real data."""
-
-    calibration: str | None = None
-    """`.npz` with one array per input, without labels; static quantization reads it."""
-    evaluation: Evaluation | None = None
 
 
 class Candidates(Section):
@@ -168,11 +137,7 @@ class Pipeline(Section):
     @model_validator(mode="before")
     @classmethod
     def _in_short(cls, value: Any) -> Any:
-        """`evaluation: file.npz` is short for `evaluation: {file: file.npz}`, `report: DIR` for `{folder: DIR}`, and
-        `target: NAME` for `{name: NAME}`."""
-        match value:
-            case {"data": {"evaluation": str(file)} as data}:
-                value = {**value, "data": {**data, "evaluation": {"file": file}}}
+        """`report: DIR` is short for `{folder: DIR}`, and `target: NAME` for `{name: NAME}`."""
         match value:
             case {"report": str(folder)}:
                 value = {**value, "report": {"folder": folder}}

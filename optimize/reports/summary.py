@@ -264,6 +264,9 @@ def _warnings(runner: Runner, measured: Mapping[str, Any]) -> list[str]:
     warnings = []
     if runner.results["golden"].payload["samples"] == "random":
         warnings.append("no data was given: drift was seen on random inputs, and accuracy was not measured")
+    calibration = runner.file.pipeline.data.calibration
+    if calibration and calibration.random:
+        warnings.append("calibration is random: ranges were taken from drawn numbers, and accuracy was not calibrated")
     noise = _noise(runner)
     if noise and noise.because:
         warnings.append(f"the machine was {noise.verdict} while it was measured: {'; '.join(noise.because)}")
