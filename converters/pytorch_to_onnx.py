@@ -68,7 +68,7 @@ def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: P
 
 def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
     # A trace follows one branch; where it is wrong this is the scripted module, whose branches the exporter keeps.
-    scripted, how, _ = to_torchscript(module, tensors)
+    scripted, how, _ = to_torchscript(module, signature, tensors)
     export_script(scripted if "script" in how else module, signature, tensors, path)
 
 

@@ -35,6 +35,6 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
         warnings.simplefilter("ignore")
         quantized = torch.ao.quantization.quantize_dynamic(module, kinds, dtype=torch.qint8)
     tensors = tuple(torch.from_numpy(task.examples[name]) for name in model.signature.input_names)
-    scripted, method, notes = to_torchscript(quantized, tensors)
+    scripted, method, notes = to_torchscript(quantized, model.signature, tensors)
     save(scripted, output / FILE)
     return Made(f"torch.ao quantize_dynamic of {count} layers; {method}", notes)

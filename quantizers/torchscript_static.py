@@ -38,7 +38,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
         source.module = torch.ao.quantization.quantize_fx.convert_fx(source.module)
         if not any(node.target is torch.quantize_per_tensor for node in source.module.graph.nodes):
             raise Unsupported("FX graph mode finds no layer of torch.nn to quantize; a source that is a graph has none")
-        scripted, method, notes = to_torchscript(source.positional(model.signature), tensors)
+        scripted, method, notes = to_torchscript(source.positional(model.signature), model.signature, tensors)
     save(scripted, output / FILE)
     return Made(f"torch.ao FX graph mode, x86 engine, calibrated on {rows} rows; {method}", notes)
 

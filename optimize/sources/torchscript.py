@@ -68,6 +68,7 @@ def build_module(model: Artifact) -> Any:
         raise Unsupported(
             f"torch's translation of TorchScript to ATen cannot take it: {type(error).__name__}: {first_line(error)}"
         ) from error
+    _leave_checks_out(module)
     _name_arguments(module, [argument.name for argument in script.forward.schema.arguments[1:]])
     _register_weights(module)
     return module.eval().requires_grad_(False)
@@ -96,6 +97,28 @@ def _examples(signature: Signature) -> tuple[Any, ...]:
         torch.zeros(shape, dtype=getattr(torch, spec.dtype))
         for spec, shape in zip(signature.inputs, shapes, strict=True)
     )
+
+
+def _leave_checks_out(module: Any) -> None:
+    """A branch that does nothing but raise an exception: the sizes it asks about would be fixed by the asking.
+
+    The source was run with its own checks before; scripted recurrent layers compare the sizes of states that they make.
+    """
+    import torch
+
+    for node in list(module.graph.nodes):
+        if node.op == "call_function" and node.target is torch.cond and not node.users:
+            branches = [getattr(module, part.target) for part in node.args[1:3]]
+            if any(_raises(branch) for branch in branches):
+                module.graph.erase_node(node)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+
+
+def _raises(branch: Any) -> bool:
+    import torch
+
+    return any(node.target is torch.ops.prim.RaiseException.default for node in branch.graph.nodes)
 
 
 def _name_arguments(module: Any, names: list[str]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.matrix.forked import ForkedWorkers
 
 ZOOS = (
     "tests.matrix.zoo_pytorch",
@@ -22,7 +22,8 @@ ZOOS = (
 """Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
 
 
-USUAL = ("torchscript", "onnx", "saved_model", "openvino", "litert")
+MISSION = ("torchscript", "onnx", "saved_model")
+USUAL = (*MISSION, "openvino", "litert")
 EVERY: tuple[str, ...] = ()
 """All formats that can be run. AOTInductor compiles for half a minute, so that not every row can have it."""
 
@@ -41,20 +42,10 @@ class Case:
     formats: tuple[str, ...] = USUAL
     quantization: tuple[str, ...] = ("none",)
 
-    def build(self, folder: Path) -> dict[str, Any]:
-        module, _, function = self.make.partition(":")
-        code = (
-            "import json, sys, importlib, pathlib\n"
-            f"sections = importlib.import_module({module!r}).{function}(pathlib.Path('.'), **{dict(self.changes)!r})\n"
-            "pathlib.Path('sections.json').write_text(json.dumps(sections))"
-        )
-        root = str(Path(__file__).parents[2])
-        done = subprocess.run(
-            [sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n{code}"],
-            cwd=folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        sections: dict[str, Any] = json.loads((folder / "sections.json").read_text(encoding="utf-8"))
+    def build(self, folder: Path, workers: ForkedWorkers) -> dict[str, Any]:
+        family = "tensorflow" if self.kind in ("keras", "saved_model") else "torch"
+        workers.call(family, self.make, folder, dict(self.changes))
+        sections: dict[str, Any] = json.loads((folder / "returned.json").read_text(encoding="utf-8"))
         assert sections["source"]["kind"] == self.kind
         return sections
 

@@ -11,12 +11,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
+from optimize.execution import runner
 from optimize.execution.run import run
 from optimize.stages import runtimes
 from tests.matrix.case import Case, all_cases
+from tests.matrix.forked import ForkedWorkers
 
 DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """\
@@ -35,16 +38,17 @@ Cell = Mapping[str, Any]
 Row = Mapping[str, Cell]
 
 
-def run_case(case: Case, folder: Path) -> Row:
+def run_case(case: Case, folder: Path, workers: ForkedWorkers) -> Row:
     """Candidate to what became of it."""
-    sections = case.build(folder)
+    sections = case.build(folder, workers)
     pipeline = {
         "name": "matrix", **sections,
         "candidates": {"formats": list(case.formats or runtimes()), "quantization": list(case.quantization)},
         "benchmark": {"processes": 3, "budget_s": 0.1},
     }  # fmt: skip
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False), encoding="utf-8")
-    result = run(folder / "pipeline.yaml", until="check")
+    with patch.object(runner, "Workers", lambda: workers):
+        result = run(folder / "pipeline.yaml", until="check")
     return {candidate.name: _cell(candidate) for candidate in result.report.candidates}
 
 
@@ -106,9 +110,10 @@ def _plain(reason: str) -> str:
 def main(names: Sequence[str]) -> None:
     matrix = read_matrix()
     cases = [case for case in all_cases() if not names or case.name in names]
+    workers = ForkedWorkers()
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
-            matrix[case.name] = {"kind": case.kind, "cells": run_case(case, Path(folder))}
+            matrix[case.name] = {"kind": case.kind, "cells": run_case(case, Path(folder), workers)}
         print(case.name, {f: c["state"] for f, c in matrix[case.name]["cells"].items()}, flush=True)
     ordered = {case.name: matrix[case.name] for case in all_cases() if case.name in matrix}
     (DOCS / "matrix.json").write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")

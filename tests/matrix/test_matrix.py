@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.matrix.case import Case, all_cases
+from tests.matrix.forked import ForkedWorkers
 from tests.matrix.running import DOCS, page, read_matrix, run_case
 
 CASES = [case for case in all_cases() if case.name in read_matrix()]
@@ -14,11 +16,18 @@ SLACK = 10
 """Rounding differs between machines: an error may be that many times the one in the documents, or up to 1e-5."""
 
 
+@pytest.fixture(scope="module")
+def workers() -> Iterator[ForkedWorkers]:
+    forked = ForkedWorkers()
+    yield forked
+    forked.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_a_row_is_what_the_documents_say(case: Case, tmp_path: Path) -> None:
+def test_a_row_is_what_the_documents_say(case: Case, tmp_path: Path, workers: ForkedWorkers) -> None:
     written = read_matrix()[case.name]["cells"]
-    found = run_case(case, tmp_path)
+    found = run_case(case, tmp_path, workers)
     assert {f: (c["state"], c["converter"]) for f, c in found.items()} == {
         f: (c["state"], c["converter"]) for f, c in written.items()
     }, {f: c["reason"] for f, c in found.items()}

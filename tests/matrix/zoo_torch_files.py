@@ -98,6 +98,7 @@ CASES = (
     Case("TorchScript of an MLP", "torchscript", SCRIPT, {"name": "mlp", "inputs": X8}),
     Case("TorchScript of a CNN with batch norm", "torchscript", SCRIPT, {"name": "cnn", "inputs": IMAGE, "traced": False}),
     Case("TorchScript of an LSTM, dynamic length", "torchscript", SCRIPT, {"name": "tagger", "inputs": SEQUENCE}),
+    Case("scripted LSTM, dynamic length", "torchscript", SCRIPT, {"name": "tagger", "inputs": SEQUENCE, "traced": False}),
     Case("TorchScript with a branch on data", "torchscript", SCRIPT, {"name": "branch", "inputs": X8, "traced": False}),
     Case("TorchScript that gives a dict", "torchscript", SCRIPT, {"name": "answers", "inputs": X8, "traced": False}),
     Case("exported MLP", "exported_program", PROGRAM, {"name": "mlp", "inputs": X8}, (*USUAL, "exported_program")),
