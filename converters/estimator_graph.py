@@ -17,7 +17,7 @@ def typed_inputs(signature: Signature, types: Any) -> list[tuple[str, Any]]:
     """`types` is the library's own module of types."""
     named = {
         "float32": types.FloatTensorType, "float64": types.DoubleTensorType, "int64": types.Int64TensorType,
-        "int32": types.Int32TensorType, "bool": types.BooleanTensorType,
+        "int32": types.Int32TensorType, "bool": types.BooleanTensorType, "str": types.StringTensorType,
     }  # fmt: skip
     return [
         (spec.name, named[spec.dtype]([d if isinstance(d, int) else None for d in spec.shape]))
@@ -59,14 +59,25 @@ def _give(graph: Any, spec: TensorSpec, made: Any) -> None:
     cast, shape = f"{made.name}_cast", f"{spec.name}_shape"
     sizes = [-1, *(d for d in spec.shape[1:] if isinstance(d, int))]
     graph.initializer.append(onnx.helper.make_tensor(shape, onnx.TensorProto.INT64, [len(sizes)], sizes))
-    graph.node.append(onnx.helper.make_node("Cast", [made.name], [cast], to=value.type.tensor_type.elem_type))
+    graph.node.append(_cast(made, value, cast))
     graph.node.append(onnx.helper.make_node("Reshape", [cast, shape], [spec.name]))
     graph.output.append(value)
+
+
+def _cast(made: Any, value: Any, output: str) -> Any:
+    """Text is what it is: to cast it says something else to some runtimes."""
+    import onnx
+
+    kind = value.type.tensor_type.elem_type
+    if kind == onnx.TensorProto.STRING:
+        return onnx.helper.make_node("Identity", [made.name], [output])
+    return onnx.helper.make_node("Cast", [made.name], [output], to=kind)
 
 
 def _value(spec: TensorSpec) -> Any:
     import numpy as np
     import onnx
 
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
+    text = spec.dtype == "str"
+    kind = onnx.TensorProto.STRING if text else onnx.helper.np_dtype_to_tensor_dtype(np.dtype(spec.dtype))
     return onnx.helper.make_tensor_value_info(spec.name, kind, spec.shape)

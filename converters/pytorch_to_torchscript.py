@@ -9,6 +9,7 @@ wrong model without a word. Each trace is therefore run on other inputs and at o
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,11 @@ def to_torchscript(module: Any, signature: Signature, tensors: tuple[Any, ...]) 
         if traced is not None:
             return torch.jit.freeze(traced), "torch.jit.trace, frozen", ()
         problems = [f"torch.jit.trace: {problem}"]
-        for how, script in (
-            ("torch.jit.script", lambda: torch.jit.script(_own_module(module, tensors))),
-            ("torch.jit.script of torch.export's graph", lambda: _exported(module, signature, tensors)),
-        ):
+        attempts: dict[str, Callable[[], Any]] = {
+            "torch.jit.script": lambda: torch.jit.script(_own_module(module, tensors)),
+            "torch.jit.script of torch.export's graph": lambda: _exported(module, signature, tensors),
+        }
+        for how, script in attempts.items():
             try:
                 scripted = torch.jit.freeze(script())
             except Exception as error:  # noqa: BLE001 - neither has a common class for what it cannot take

@@ -14,6 +14,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import estimator_one_hot
 from optimize.converters.estimator_graph import OPSETS, save_fitted, typed_inputs
 from optimize.errors import Unsupported
 
@@ -31,6 +32,7 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
 
     estimator = load_estimator(model)
     _register_boosters()
+    estimator_one_hot.register()
     inputs = typed_inputs(model.signature, data_types)
     try:
         made = skl2onnx.convert_sklearn(
@@ -38,8 +40,19 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
         )
     except Exception as error:
         raise Unsupported(f"skl2onnx: {_reason(error)}") from error
+    _set_locale(made)
     save_fitted(made, model.signature, output / FILE)
     return Made(f"skl2onnx, opset {OPSETS['']}")
+
+
+def _set_locale(model: Any) -> None:
+    """For lower case, the one that slim containers have: without it ONNX Runtime asks for en_US, and where that is not
+    installed the model does not load."""
+    import onnx
+
+    for node in model.graph.node:
+        if node.op_type == "StringNormalizer" and all(attribute.name != "locale" for attribute in node.attribute):
+            node.attribute.append(onnx.helper.make_attribute("locale", "C.UTF-8"))
 
 
 def _options(estimator: Any) -> dict[Any, dict[str, Any]]:

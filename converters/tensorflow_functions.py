@@ -26,9 +26,17 @@ def tensor_specs(inputs: tuple[TensorSpec, ...]) -> list[Any]:
             f"TensorFlow names inputs by letters, digits and underscores; rename {', '.join(odd)} under source.inputs"
         )
     return [
-        tf.TensorSpec([size if isinstance(size, int) else None for size in spec.shape], spec.dtype, name=spec.name)
+        tf.TensorSpec(
+            [size if isinstance(size, int) else None for size in spec.shape], _kind(spec.dtype), name=spec.name
+        )
         for spec in inputs
     ]
+
+
+def _kind(dtype: str) -> Any:
+    import tensorflow as tf
+
+    return tf.string if dtype == "str" else tf.as_dtype(dtype)
 
 
 def write_onnx(outputs: Callable[..., Mapping[str, Any]], signature: Signature, path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from optimize.arrays import Arrays, load_arrays
+from optimize.arrays import Arrays, dtype_name, load_arrays
 from optimize.errors import UserError
 from optimize.samples import Samples
 from optimize.signature import Signature, TensorSpec
@@ -35,7 +35,7 @@ def _header(archive: zipfile.ZipFile, name: str) -> TensorSpec:
         shape, _, dtype = read(member)
         if dtype.hasobject:
             raise ValueError(f"{name} holds pickled objects")
-    return TensorSpec(name.removesuffix(".npy"), dtype.name, tuple(shape))
+    return TensorSpec(name.removesuffix(".npy"), dtype_name(dtype), tuple(shape))
 
 
 def check_headers(
@@ -108,5 +108,5 @@ def random_rows(signature: Signature, count: int, sizes: Mapping[str, int]) -> S
             *(sizes.get(d, signature.range_of(d).clip(8)) if isinstance(d, str) else d for d in spec.shape[1:]),
         )
         drawn = rng.standard_normal(shape) if spec.dtype.startswith("float") else rng.integers(0, 2, shape)
-        arrays[spec.name] = drawn.astype(spec.dtype)
+        arrays[spec.name] = drawn.astype(spec.dtype)  # As text: "0" and "1".
     return Samples(arrays)

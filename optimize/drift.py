@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optimize.arrays import Array, Arrays
+from optimize.arrays import Array, Arrays, dtype_name
 
 if TYPE_CHECKING:
     from optimize.pipeline.schema import Tolerance  # Workers measure drift, and do without the file's types.
@@ -40,8 +40,8 @@ class DriftMeter:
 
 
 def _mismatch(expected: Array, got: Array) -> str:
-    if got.dtype != expected.dtype:
-        return f"is {got.dtype}, and the source's is {expected.dtype}"
+    if dtype_name(got.dtype) != dtype_name(expected.dtype):
+        return f"is {dtype_name(got.dtype)}, and the source's is {dtype_name(expected.dtype)}"
     if got.shape != expected.shape:
         return f"has shape {list(got.shape)}, and the source's has {list(expected.shape)}"
     # Where the source itself is not finite (a mask of -inf, say) the candidate must agree exactly.
@@ -64,6 +64,8 @@ class _OutputDrift:
         self._rows = self._agreeing = 0
 
     def add(self, expected: Array, got: Array) -> None:
+        if expected.dtype.kind == "U":  # Text is right or wrong: an error of 0 or of 1.
+            expected, got = np.ones(expected.shape), (expected == got).astype(np.float64)
         finite = np.isfinite(expected) if expected.dtype.kind == "f" else np.ones(expected.shape, bool)
         g, c = expected[finite].astype(np.float64), got[finite].astype(np.float64)
         if g.size:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optimize.arrays import Arrays, load_arrays, save_arrays
+from optimize.arrays import Arrays, dtype_name, load_arrays, save_arrays
 from optimize.errors import UserError
 from optimize.samples import Batches, Rows, Samples
 from optimize.signature import Signature, TensorSpec
@@ -142,7 +142,7 @@ def output_specs(inputs: Signature, runs: Sequence[tuple[Sizes, Arrays]]) -> tup
     specs = []
     for name, array in first.items():
         shape = tuple(_follow(axis, name, runs) or size for axis, size in enumerate(array.shape))
-        specs.append(TensorSpec(name, array.dtype.name, shape))
+        specs.append(TensorSpec(name, dtype_name(array.dtype), shape))
     return tuple(specs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,10 @@ class Integers(Variables):
             with tf.init_scope():
                 self.tracked[restored] = Restored(integers, scales, array.dtype, _shared_name(restored, array))
         return self.tracked[restored].value()
+
+    def twin(self, name: str, permutation: Sequence[int]) -> Any:
+        """Each order has integers of its own."""
+        return None
 
     def rows(self, name: str, array: Array, indices: Any) -> Any:
         """Only the rows asked for become floats."""

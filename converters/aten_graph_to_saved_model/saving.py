@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from optimize.arrays import Array
 from optimize.converters.aten_graph_to_saved_model.interpreter import check_coverage, interpret, resolve
-from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, WeightStore
+from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, WeightStore, permuted_name
 from optimize.converters.tensorflow_functions import tensor_specs
 from optimize.errors import ToolError
 from optimize.signature import Signature
@@ -40,17 +40,30 @@ class Variables:
 
     def __init__(self) -> None:
         self.tracked: dict[str, Any] = {}
+        self._placed: dict[str, tuple[list[int], str]] = {}
+        """Weight to the order of axes in which it was placed first, and under which name."""
 
     def place(self, name: str, array: Array, channel: int | None) -> Any:
-        if array.nbytes <= _CONSTANT_BYTES:
-            return tf.constant(array)
+        return tf.constant(array) if array.nbytes <= _CONSTANT_BYTES else self.variable(name, array)
+
+    def variable(self, name: str, array: Array) -> Any:
+        """However small: TensorFlow computes nothing beforehand with it."""
         if name not in self.tracked:
             with tf.init_scope():
                 self.tracked[name] = tf.Variable(np.ascontiguousarray(array), trainable=False, name=safe_name(name))
         return tf.convert_to_tensor(self.tracked[name])
 
     def rows(self, name: str, array: Array, indices: Any) -> Any:
-        return tf.gather(self.place(name, array, 0), indices)
+        twin = self.twin(name, range(array.ndim))
+        return tf.gather(self.place(name, array, 0) if twin is None else twin, indices)
+
+    def twin(self, name: str, permutation: Sequence[int]) -> Any:
+        wanted = list(permutation)
+        first, stored = self._placed.setdefault(name, (wanted, permuted_name(name, wanted)))
+        if first == wanted or stored not in self.tracked:
+            return None
+        # Grappler tells a product of a transposition instead of carrying it out.
+        return tf.transpose(tf.convert_to_tensor(self.tracked[stored]), [first.index(axis) for axis in wanted])
 
 
 def save(folder: Path, signature: Signature, store: Variables, output: Path) -> None:

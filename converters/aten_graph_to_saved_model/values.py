@@ -135,6 +135,10 @@ class WeightStore(Protocol):
     def rows(self, name: str, array: Array, indices: Any) -> Any:
         """`array[indices]`."""
 
+    def twin(self, name: str, permutation: Sequence[int]) -> Any:
+        """The weight of this name in this order of axes, made of what was placed in another order; None where nothing
+        was. So an embedding and the head that it is tied to stay one variable."""
+
 
 class Weight(Value):
     """An array known now. It is placed in the order it is asked for, so that no transposition is left to run time."""
@@ -159,9 +163,11 @@ class Weight(Value):
 
     def stored(self, order: Order) -> Any:
         permutation = _permutation(self.order, order)
+        twin = self.store.twin(self.name, permutation)
+        if twin is not None:
+            return twin
         moved = self.array.transpose(permutation)
-        as_it_is = permutation == sorted(permutation)
-        name = self.name if as_it_is else f"{self.name}/{''.join(map(str, permutation))}"
+        name = permuted_name(self.name, permutation)
         # torch keeps output channels first in every kind of weight but a transposed convolution's.
         return self.store.place(name, moved, permutation.index(0) if moved.ndim > 1 else None)
 
@@ -184,6 +190,10 @@ class Weight(Value):
 
     def rows(self, indices: Any) -> Any:
         return self.store.rows(self.name, self.value, indices)
+
+
+def permuted_name(name: str, permutation: Sequence[int]) -> str:
+    return name if list(permutation) == sorted(permutation) else f"{name}/{''.join(map(str, permutation))}"
 
 
 def derive(name: str, function: Callable[..., Any], *weights: Value) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optimize.arrays import Arrays
+from optimize.arrays import Arrays, as_text
 from optimize.artifact import Artifact
 from optimize.stages import RuntimeSettings
 
@@ -42,4 +42,4 @@ class OnnxSession:
         self.threads: int | None = session.get_session_options().intra_op_num_threads
 
     def run(self, inputs: Arrays) -> Arrays:
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        return dict(zip(self._outputs, map(as_text, self._session.run(self._outputs, inputs)), strict=True))

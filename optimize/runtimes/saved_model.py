@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from optimize.arrays import Arrays
+from optimize.arrays import Arrays, as_text
 from optimize.artifact import Artifact
 from optimize.runtimes.lean_tensorflow import leave_init_out, leave_keras_out, prepare_environment
 from optimize.stages import RuntimeSettings
@@ -57,4 +57,4 @@ class SavedModelSession:
 
     def run(self, inputs: Arrays) -> Arrays:
         result = self._function(**{name: self._constant(inputs[name]) for name in self._inputs})
-        return {name: result[name].numpy() for name in self._outputs}
+        return {name: as_text(result[name].numpy()) for name in self._outputs}

@@ -16,6 +16,7 @@ from optimize.stages import RuntimeSettings, Session, stages
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+    "str",
 )  # fmt: skip
 
 

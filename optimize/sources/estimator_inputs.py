@@ -13,7 +13,9 @@ from optimize.signature import Signature, TensorSpec
 
 MATRIX = "features"
 """The name of the one input, where the inputs are not columns."""
-KINDS = {"i": "int64", "u": "int64", "b": "bool"}
+DOCUMENTS = "text"
+"""The name of the one input of what counts words, CountVectorizer and its like."""
+KINDS = {"i": "int64", "u": "int64", "b": "bool", "O": "str", "U": "str"}
 """Of an encoder's categories, to what a column of them is; else it is float32."""
 
 
@@ -21,7 +23,9 @@ def infer_inputs(estimator: Any) -> tuple[TensorSpec, ...]:
     """Raises UserError where the estimator was not fitted, or does not say how many features it takes."""
     columns = find_columns(estimator)
     if columns:
-        return tuple(TensorSpec(name, _column_dtype(name, known), ("batch", 1)) for name, known in columns.items())
+        return tuple(TensorSpec(name, _column_dtype(known), ("batch", 1)) for name, known in columns.items())
+    if takes_documents(estimator):
+        return (TensorSpec(DOCUMENTS, "str", ("batch", 1)),)
     count = getattr(estimator, "n_features_in_", None)
     if count is None:
         raise UserError(
@@ -87,39 +91,45 @@ def _steps(inner: Any) -> Iterator[Any]:
         yield from _steps(step)
 
 
-def _column_dtype(name: str, categories: Array | None) -> str:
-    if categories is None:
-        return "float32"
-    if categories.dtype.kind in "OU":
-        raise UserError(
-            f"column {name!r} holds text ({', '.join(map(repr, categories[:3]))}), and inputs are numbers here; fit "
-            f"the pipeline on whole numbers that stand for it",
-            "source.file",
-        )
-    return KINDS.get(categories.dtype.kind, "float32")
+def _column_dtype(categories: Array | None) -> str:
+    return "float32" if categories is None else KINDS.get(categories.dtype.kind, "float32")
 
 
 def float_dtype(signature: Signature) -> str:
     return "float64" if any(spec.dtype == "float64" for spec in signature.inputs) else "float32"
 
 
-def as_table(inputs: Arrays, signature: Signature) -> Any:
-    """The one matrix, or a data frame of columns."""
-    if len(signature.inputs) == 1 and signature.inputs[0].shape[1:] != (1,):
-        return inputs[signature.inputs[0].name]
+def takes_documents(estimator: Any) -> bool:
+    """Whether it begins by counting words, and takes a list of texts."""
+    return hasattr(_first_step(estimator), "build_analyzer")
+
+
+def as_table(inputs: Arrays, signature: Signature, documents: bool = False) -> Any:
+    """The one matrix, the one list of texts, or a data frame of columns."""
+    first = signature.inputs[0]
+    if len(signature.inputs) == 1 and first.shape[1:] != (1,):
+        return inputs[first.name]
+    if documents:
+        return inputs[first.name][:, 0]
     import pandas
 
-    return pandas.DataFrame({name: inputs[name][:, 0] for name in signature.input_names})
+    columns = {name: inputs[name][:, 0] for name in signature.input_names}
+    return pandas.DataFrame({name: c.astype(object) if c.dtype.kind == "U" else c for name, c in columns.items()})
 
 
 def draw_samples(signature: Signature, estimator: Any, rows: int) -> Samples:
-    """Normal numbers; of categories those the encoders know."""
+    """Normal numbers; of categories and words those that are known."""
     import numpy as np
 
     rng = np.random.default_rng(0)
     arrays = random_rows(signature, rows, {}).arrays
+    words = getattr(_first_step(estimator), "vocabulary_", None)
+    if words and takes_documents(estimator):
+        texts = [" ".join(map(str, rng.choice(sorted(words), 6))) for _ in range(rows)]
+        arrays[signature.inputs[0].name] = np.array(texts, dtype=str)[:, None]
     for name, known in find_columns(estimator).items():
         if known is not None and name in arrays:
             plain = np.array([value for value in known if value is not None and value == value])
-            arrays[name] = rng.choice(plain, arrays[name].shape).astype(arrays[name].dtype)
+            drawn = rng.choice(plain, arrays[name].shape)
+            arrays[name] = drawn.astype(str if arrays[name].dtype.kind == "U" else arrays[name].dtype)
     return Samples(arrays)

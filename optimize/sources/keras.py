@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from optimize.arrays import Arrays
+from optimize.arrays import Arrays, dtype_name
 from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.signature import Signature
@@ -86,7 +86,7 @@ class KerasSource:
         try:
             result = self._call([self._tensorflow.constant(inputs[name]) for name in self.signature.input_names])
         except Exception as error:  # Keras lets through whatever a layer's `call` raises.
-            given = ", ".join(f"{name}: {a.dtype.name}{list(a.shape)}" for name, a in inputs.items())
+            given = ", ".join(f"{name}: {dtype_name(a.dtype)}{list(a.shape)}" for name, a in inputs.items())
             message = f"the model refuses its signature ({given}): {type(error).__name__}: {_short(error)}"
             raise UserError(message, "source.inputs") from error
         return {name: tensor.numpy() for name, tensor in flatten(result, tensor=self._tensorflow.Tensor).items()}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from optimize.arrays import Arrays
+from optimize.arrays import Arrays, dtype_name
 from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.signature import Signature
@@ -50,12 +50,11 @@ class ModuleSource:
     def run(self, inputs: Arrays) -> Arrays:
         import torch
 
-        tensors = [torch.from_numpy(inputs[name]) for name in self.signature.input_names]
         with torch.inference_mode():
             try:
-                result = self.call(tensors)
+                result = self.call([torch.from_numpy(inputs[name]) for name in self.signature.input_names])
             except Exception as error:
-                given = ", ".join(f"{name}: {a.dtype.name}{list(a.shape)}" for name, a in inputs.items())
+                given = ", ".join(f"{name}: {dtype_name(a.dtype)}{list(a.shape)}" for name, a in inputs.items())
                 message = f"the model refuses its signature ({given}): {type(error).__name__}: {first_line(error)}"
                 raise UserError(message, "source.inputs") from error
         return {name: tensor.detach().numpy() for name, tensor in flatten(result).items()}

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from optimize.arrays import Arrays
+from optimize.arrays import Arrays, as_text
 from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.signature import Signature, TensorSpec
@@ -21,7 +21,7 @@ read_as = ()
 DTYPE = {
     "tensor(bool)": "bool", "tensor(int8)": "int8", "tensor(int16)": "int16", "tensor(int32)": "int32",
     "tensor(int64)": "int64", "tensor(uint8)": "uint8", "tensor(float16)": "float16", "tensor(float)": "float32",
-    "tensor(double)": "float64",
+    "tensor(double)": "float64", "tensor(string)": "str",
 }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ class OnnxSource:
     def run(self, inputs: Arrays) -> Arrays:
         names = [output.name for output in self._session.get_outputs()]
         try:
-            return dict(zip(names, self._session.run(names, inputs), strict=True))
+            return dict(zip(names, map(as_text, self._session.run(names, inputs)), strict=True))
         except Exception as error:
             raise UserError(f"the model refuses its signature: {_short(error)}", "source.inputs") from error
 

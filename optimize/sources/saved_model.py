@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from optimize.arrays import Arrays
+from optimize.arrays import Arrays, as_text, dtype_name
 from optimize.artifact import Artifact
 from optimize.digests import files_below
 from optimize.errors import UserError
@@ -142,10 +142,10 @@ class SavedModelSource:
         try:
             result = self._function(**{name: self._constant(inputs[name]) for name in self.signature.input_names})
         except Exception as error:  # TensorFlow raises errors of many kinds, with no common base.
-            given = ", ".join(f"{name}: {a.dtype.name}{list(a.shape)}" for name, a in inputs.items())
+            given = ", ".join(f"{name}: {dtype_name(a.dtype)}{list(a.shape)}" for name, a in inputs.items())
             message = f"the model refuses its signature ({given}): {type(error).__name__}: {_short(error)}"
             raise UserError(message, "source.inputs") from error
-        return _numbers(result)
+        return _outputs(result)
 
 
 def _find_inputs(function: Any, declared: Signature) -> tuple[TensorSpec, ...]:
@@ -155,12 +155,12 @@ def _find_inputs(function: Any, declared: Signature) -> tuple[TensorSpec, ...]:
     if given and given.keys() != specs.keys():
         raise UserError(f"the file names {', '.join(given)}, and the model takes {', '.join(specs)}", "source.inputs")
     ranked = {name: spec for name, spec in specs.items() if spec.shape.rank is not None}
-    own = {n: infer_input(n, s.dtype.name, s.shape.as_list(), "source.folder") for n, s in ranked.items()}
+    own = {n: infer_input(n, _dtype(s.dtype), s.shape.as_list(), "source.folder") for n, s in ranked.items()}
     missing = [name for name in specs if name not in own]
     if missing and not given:
         raise UserError(
             f"the model takes {', '.join(missing)} of any number of dimensions; write all of `inputs`, such as inputs: "
-            f"{{{missing[0]}: {{dtype: {specs[missing[0]].dtype.name}, shape: [batch, 4]}}}}",
+            f"{{{missing[0]}: {{dtype: {_dtype(specs[missing[0]].dtype)}, shape: [batch, 4]}}}}",
             "source.inputs",
         )
     for name, spec in own.items():
@@ -169,9 +169,13 @@ def _find_inputs(function: Any, declared: Signature) -> tuple[TensorSpec, ...]:
     return declared.inputs or tuple(own.values())
 
 
-def _numbers(result: Mapping[str, Any]) -> Arrays:
-    """Outputs of strings, such as the names of classes, are left out."""
-    kept = {name: tensor.numpy() for name, tensor in result.items() if tensor.dtype.name in DTYPES}
+def _dtype(dtype: Any) -> str:
+    return "str" if dtype.name == "string" else str(dtype.name)
+
+
+def _outputs(result: Mapping[str, Any]) -> Arrays:
+    """By name, what NumPy has a type for."""
+    kept = {name: as_text(tensor.numpy()) for name, tensor in result.items() if _dtype(tensor.dtype) in DTYPES}
     if not kept:
         kinds = ", ".join(f"{name}: {tensor.dtype.name}" for name, tensor in result.items())
         raise UserError(f"the signature gives nothing that can be compared: {kinds}", "source.signature")

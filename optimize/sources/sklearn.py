@@ -11,13 +11,19 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from optimize.arrays import Array, Arrays
+from optimize.arrays import Array, Arrays, dtype_name
 from optimize.artifact import Artifact
 from optimize.errors import UserError
 from optimize.samples import Samples
 from optimize.signature import Signature
 from optimize.sources.base import SourceOptions
-from optimize.sources.estimator_inputs import as_table, draw_samples, float_dtype, infer_inputs
+from optimize.sources.estimator_inputs import (
+    as_table,
+    draw_samples,
+    float_dtype,
+    infer_inputs,
+    takes_documents,
+)
 from optimize.sources.modules import first_line
 from optimize.sources.pickles import globals_in, read_beginning
 from optimize.stages import RuntimeSettings
@@ -71,26 +77,26 @@ class EstimatorSource:
         self.signature = signature
         self._estimator = estimator
         self._float = float_dtype(signature)
+        self._documents = takes_documents(estimator)
 
     def run(self, inputs: Arrays) -> Arrays:
         try:
-            answers = _answers(self._estimator, as_table(inputs, self.signature))
+            answers = _answers(self._estimator, as_table(inputs, self.signature, self._documents))
         except UserError:
             raise
         except Exception as error:
-            given = ", ".join(f"{name}: {a.dtype.name}{list(a.shape)}" for name, a in inputs.items())
+            given = ", ".join(f"{name}: {dtype_name(a.dtype)}{list(a.shape)}" for name, a in inputs.items())
             message = f"the model refuses its signature ({given}): {type(error).__name__}: {first_line(error)}"
             raise UserError(message, "source.inputs") from error
         return {name: self._plain(value) for name, value in answers.items()}
 
     def _plain(self, value: Any) -> Array:
-        """As the formats have it: dense, whole numbers as int64, the rest as the inputs are."""
+        """As the formats have it: dense, whole numbers as int64, text, the rest as the inputs are."""
         import numpy as np
 
         array = np.asarray(value.toarray() if hasattr(value, "toarray") else value)
         if array.dtype.kind in "OU":
-            named = ", ".join(map(repr, np.unique(array)[:3]))
-            raise UserError(f"it answers in text ({named}), and outputs are numbers here; fit it on whole numbers", KEY)
+            return array.astype(str)
         return array.astype("int64" if array.dtype.kind in "biu" else self._float)
 
     def samples(self, rows: int) -> Samples:

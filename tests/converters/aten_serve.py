@@ -25,7 +25,8 @@ def serve(folder: Path) -> None:
     signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
     aten_graph_to_saved_model.convert(Artifact(folder / "graph", "aten_graph", "none", signature), {}, output)
     function = tf.saved_model.load(str(output)).signatures["serving_default"]
-    (folder / "serving.json").write_text(json.dumps(described(function)))
+    variables = [list(shape) for name, shape in tf.train.list_variables(str(output)) if shape]
+    (folder / "serving.json").write_text(json.dumps({**described(function), "variables": variables}))
     for path in sorted(folder.glob("inputs*.npz")):
         results = function(**{name: tf.constant(value) for name, value in load_arrays(path).items()})
         save_arrays(folder / path.name.replace("inputs", "actual"), {name: r.numpy() for name, r in results.items()})

@@ -52,6 +52,33 @@ def column_pipeline(folder: Path) -> dict[str, Any]:
     return pickled(folder, make_pipeline(columns, RandomForestClassifier(10, random_state=0)).fit(table, y))
 
 
+def words_in_columns(folder: Path) -> dict[str, Any]:
+    """Text goes in, and text comes out."""
+    import numpy as np
+    import pandas
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    x, y = rows()
+    colors = np.array(["red", "green", "blue", "white"])[(x[:, 2] * 2).astype(int) % 4]
+    table = pandas.DataFrame({"length": x[:, 0], "color": colors})
+    columns = ColumnTransformer([("numbers", StandardScaler(), ["length"]), ("words", OneHotEncoder(), ["color"])])
+    labels = np.array(["small", "medium", "large"])[y]
+    return pickled(folder, make_pipeline(columns, LogisticRegression()).fit(table, labels))
+
+
+def documents(folder: Path) -> dict[str, Any]:
+    """Words are counted and weighed; one document a row."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    texts = ["the engine is fast", "the engine stalls again", "a slow and noisy engine", "fast and quiet it runs"] * 5
+    return pickled(folder, make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 0, 0, 1] * 5))
+
+
 def scaled_boosters(folder: Path) -> dict[str, Any]:
     """XGBoost's thresholds are values of the scaled data, so that one bit of difference shows."""
     import numpy as np
@@ -95,6 +122,8 @@ CASES = (
     Case("linear regression", "sklearn", f"{HERE}:linear_regression"),
     Case("random forest", "sklearn", f"{HERE}:random_forest"),
     Case("scaler, one-hot and random forest over columns", "sklearn", f"{HERE}:column_pipeline"),
+    Case("text in columns and labels", "sklearn", f"{HERE}:words_in_columns"),
+    Case("documents, TF-IDF", "sklearn", f"{HERE}:documents"),
     Case("scaler and XGBoost", "sklearn", f"{HERE}:scaled_boosters"),
     Case("logistic regression saved by skops", "sklearn", f"{HERE}:skops"),
     Case("XGBoost classifier", "xgboost", f"{HERE}:xgboost_classifier"),

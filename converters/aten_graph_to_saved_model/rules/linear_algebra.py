@@ -64,7 +64,9 @@ def matrix_product(context: Any, self: Value, mat2: Value) -> Any:
 
 @rule("aten.addmm.default", lazy=True)
 def add_matrix_product(context: Any, self: Value, mat1: Value, mat2: Value, beta: Any, alpha: Any) -> Any:
-    if beta == alpha == 1 and self.rank == 1 and self.shape[0] == mat2.shape[1]:
+    # Two sizes that are not known are not thereby equal: one of them may be 1, which broadcasts.
+    fits = self.rank == 1 and self.shape[0] is not None and self.shape[0] == mat2.shape[1]
+    if beta == alpha == 1 and fits:
         return _times_matrix(mat1.tensor, mat2, self)
     return elementwise(
         lambda x, y: beta * x + alpha * y, self, Value(_times_matrix(mat1.tensor, mat2, None)), dtype=context.dtype

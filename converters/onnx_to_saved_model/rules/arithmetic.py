@@ -59,7 +59,6 @@ register_elementwise(
         "Ceil": tf.math.ceil,
         "Cos": tf.cos,
         "Cosh": tf.cosh,
-        "Div": _wide(_divided),
         "Equal": tf.equal,
         "Erf": _erf,
         "Exp": tf.exp,
@@ -87,6 +86,15 @@ register_elementwise(
     },
     __name__,
 )
+
+
+@rule("Div")
+def divide(node: Any, a: Value, b: Value) -> Value:
+    """By constants, such as a scaler's, as variables: TensorFlow's optimizer turns a constant divisor into its
+    reciprocal, which moves half of the quotients by one bit, and with it what a tree answers."""
+    if isinstance(b, Weight) and not isinstance(a, Weight) and b.dtype.is_floating and b.array.size > 1:
+        b = Value(node.store.variable(f"{b.name}/divisor", b.value))
+    return elementwise(_wide(_divided), a, b)
 
 
 def _register_many(operator: str, function: Callable[[Any, Any], Any]) -> None:
