@@ -19,6 +19,8 @@ class Design:
     seed: int
     cold: bool = False
     """Whether cold starts are also taken with the artifact's files out of the page cache."""
+    least_calls: int = 0
+    """Calls that each candidate is given at least, as a gate on a percentile needs them."""
 
     @property
     def control(self) -> str:

@@ -105,8 +105,21 @@ def cold_start(one: Samples) -> dict[str, Any]:
             "samples_s": [round(v, 6) for v in totals],
             "page_cache": "warm",
         }
+        | _settling(one)
         | _cold_figures(one)
     )
+
+
+def _settling(one: Samples) -> dict[str, Any]:
+    """The calls after the first one by one, medians over the processes, and how long until one is within 10 % of what
+    it comes to; null where none of those that were kept is."""
+    curves = [warm["first_ns"] for warm in one.warmups]
+    curve = np.median([curve[: min(map(len, curves))] for curve in curves], axis=0) if curves else np.array([])
+    steady = float(np.median([warm["medians_ns"][-1] for warm in one.warmups])) if curves else 0.0
+    reached = np.flatnonzero(curve <= 1.1 * steady)
+    first = float(np.median([start["phases_ns"][-1] for start in one.starts]))
+    until = float(curve[: reached[0]].sum()) / 1e9 if reached.size else None
+    return summary({"steady_after_s": until}) | {"first_calls_ms": [float(f"{v / 1e6:.4g}") for v in (first, *curve)]}
 
 
 def _cold_figures(one: Samples) -> dict[str, Any]:
@@ -154,6 +167,8 @@ def memory(one: Samples) -> dict[str, Any]:
     return {
         "loaded_bytes": int(np.median([start["peak_bytes"] for start in one.starts])),
         "peak_bytes": max(end["peak_bytes"] for end in one.ends),
+        # Pages of files, which several processes hold once; 0 where the kernel does not say.
+        "shared_bytes": min(end.get("shared_bytes") or 0 for end in one.ends),
     }
 
 

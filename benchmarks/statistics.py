@@ -12,6 +12,8 @@ import numpy as np
 from optimize.arrays import Array
 
 RESAMPLES = 2000
+PART = 1_000_000
+"""Values drawn at a time."""
 NEEDED = {0.5: 11, 0.9: 64, 0.95: 130, 0.99: 662, 0.999: 6636}
 """Samples a percentile needs at 99 % confidence with one allowed above (MLPerf LoadGen's early-stopping rule)."""
 
@@ -54,14 +56,24 @@ def median_interval(generations: Sequence[Array], resamples: int = RESAMPLES, se
     Every generation that is drawn gives as many rounds as the shortest has, so that a long one does not weigh more.
     """
     rng = np.random.default_rng(seed)
+    medians: list[float] = []
+    # A part at a time: thousands of resamples of thousands of rounds would take hundreds of megabytes.
+    part = max(1, min(resamples, PART // sum(map(len, generations))))
+    while len(medians) < resamples:
+        medians += _resampled(generations, min(part, resamples - len(medians)), rng)
+    low, high = np.quantile(medians, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _resampled(generations: Sequence[Array], resamples: int, rng: np.random.Generator) -> list[float]:
     pooled = np.concatenate(generations)
     lengths = np.array([len(rounds) for rounds in generations])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     chosen = rng.integers(0, len(lengths), (resamples, len(lengths), 1))
     drawn = rng.random((resamples, len(lengths), int(lengths.min())))
     rows = starts[chosen] + (drawn * lengths[chosen]).astype(np.int64)
-    low, high = np.quantile(np.median(pooled[rows].reshape(resamples, -1), axis=1), (0.025, 0.975))
-    return float(low), float(high)
+    found: list[float] = np.median(pooled[rows].reshape(resamples, -1), axis=1).tolist()
+    return found
 
 
 def median_of_few(samples: Sequence[float]) -> tuple[float, tuple[float, float]]:

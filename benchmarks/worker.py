@@ -1,8 +1,10 @@
 """The process a candidate is measured in: loads it, phase by phase, then runs slices of calls when asked.
 
 `python -m optimize.benchmarks.worker REQUEST SPAWNED_NS`. Commands come as lines on standard input, answers leave as
-lines of JSON on what was standard output; whatever a library prints goes to standard error. Between commands it blocks
-in a read, and takes no processor time. `time` is imported first so that the interpreter's own start can be told apart.
+lines on what was standard output; whatever a library prints goes to standard error. Answers are JSON, but for those to
+`slice`, which are integers: they are asked for thousands of times, and JSON would be half of the handshake. Between
+commands it blocks in a read, and takes no processor time. `time` is imported first so that the interpreter's own start
+can be told apart.
 """
 
 from __future__ import annotations
@@ -10,31 +12,58 @@ from __future__ import annotations
 import time
 
 STARTED_NS = time.perf_counter_ns()
+CURVE_CALLS = 50
+"""The first calls that are kept one by one."""
 
 import os  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 from typing import Any  # noqa: E402
 
 
 def main(request_path: str, spawned_ns: int) -> None:
     import json
 
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.dup(1)
     os.dup2(2, 1)
     request = json.loads(open(request_path, encoding="utf-8").read())  # noqa: PTH123, SIM115 - pathlib is slow to import
     if request["cpus"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, request["cpus"])
+    if request["memory_bytes"]:
+        _cap_memory(request["memory_bytes"])
     subject = _load(request, spawned_ns)
-    print(json.dumps(subject.opened), file=answers)
-    for line in sys.stdin:
-        command, _, argument = line.strip().partition(" ")
-        print(json.dumps(subject.answer(command, argument)), file=answers)
+    os.write(answers, json.dumps(subject.opened).encode() + b"\n")
+    for line in _lines():
+        command, _, argument = line.decode().partition(" ")
+        if command == "slice":
+            found = subject.slice(int(argument))
+            text = " ".join(map(str, (found["cpu_ns"], found["at_ns"], *found["ns"])))
+        else:
+            text = json.dumps(subject.answer(command, argument))
+        os.write(answers, text.encode() + b"\n")
+
+
+def _cap_memory(count: int) -> None:
+    """Of data, and not of address space: libraries reserve far more of that than they use."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (count, hard))
+
+
+def _lines() -> Iterator[bytes]:
+    """Of standard input, unbuffered: Python's own reader takes three times as long."""
+    pending = b""
+    while chunk := os.read(0, 4096):
+        *lines, pending = (pending + chunk).split(b"\n")
+        yield from lines
 
 
 def _load(request: dict[str, Any], spawned_ns: int) -> _Subject:
     """Import, read, open and first call, each timed. The phases add up to the time since the process was spawned."""
     marks = [spawned_ns, STARTED_NS]
     import importlib
+    from itertools import pairwise
 
     import numpy  # noqa: F401 - every runtime needs it
 
@@ -55,7 +84,8 @@ def _load(request: dict[str, Any], spawned_ns: int) -> _Subject:
     session.run(inputs[0])
     # Reading the samples is the experiment's own doing, and no part of a cold start.
     marks.append(marks[-1] + time.perf_counter_ns() - marks_before)
-    return _Subject(session, inputs, [marks[i + 1] - marks[i] for i in range(len(marks) - 1)])
+    phases_ns = [after - before for before, after in pairwise(marks)]
+    return _Subject(session, inputs, phases_ns, artifact.signature.batched())
 
 
 def _inputs(path: str) -> list[dict[str, Any]]:
@@ -71,23 +101,30 @@ def _inputs(path: str) -> list[dict[str, Any]]:
 class _Subject:
     """A loaded candidate that takes commands."""
 
-    def __init__(self, session: Any, inputs: list[dict[str, Any]], phases_ns: list[int]) -> None:
+    def __init__(
+        self, session: Any, inputs: list[dict[str, Any]], phases_ns: list[int], batched: Sequence[str] = ()
+    ) -> None:
         self._session = session
-        self._inputs = inputs
+        self._single = self._inputs = inputs
+        self._batched = batched
         self._next = 0
         self._reference = session.run(inputs[0])
         self.opened = {"phases_ns": phases_ns, "threads": session.threads, "peak_bytes": peak_bytes()}
 
     def answer(self, command: str, argument: str) -> dict[str, Any]:
-        if command == "slice":
-            return self._slice(int(argument))
         if command == "warmup":
             return self._warm_up()
+        if command == "batch":
+            self._inputs = self._of_rows(int(argument))
+            return {"rows": int(argument)}
         if command == "close":
-            return {"peak_bytes": peak_bytes(), "same_answers": self._same_answers(), "switches": _switches()}
+            return {
+                "peak_bytes": peak_bytes(), "shared_bytes": status_bytes("RssFile"),
+                "same_answers": self._same_answers(), "switches": _switches(),
+            }  # fmt: skip
         raise ValueError(f"no such command: {command}")
 
-    def _slice(self, calls: int) -> dict[str, Any]:
+    def slice(self, calls: int) -> dict[str, Any]:
         """`calls` calls in turn over the samples: nanoseconds of each, and processor time of all."""
         run, inputs, clock = self._session.run, self._inputs, time.perf_counter_ns
         at = self._next
@@ -102,6 +139,18 @@ class _Subject:
         self._next = (at + calls) % len(inputs)
         return {"ns": taken, "cpu_ns": cpu, "at_ns": started}
 
+    def _of_rows(self, rows: int) -> list[dict[str, Any]]:
+        """As many calls of `rows` rows each, made of the single ones; inputs without a batch stay as they are."""
+        import numpy as np
+
+        count = len(self._single)
+        calls = []
+        for at in range(count):
+            taken = [self._single[(at + i) % count] for i in range(rows)]
+            stacked = {name: np.concatenate([call[name] for call in taken]) for name in self._batched}
+            calls.append({**self._single[at], **stacked})
+        return calls
+
     def _warm_up(self) -> dict[str, Any]:
         """Windows of calls for at least 0.2 s, until two in a row have medians within 2 %; the trace is kept.
 
@@ -109,11 +158,12 @@ class _Subject:
         """
         medians: list[int] = []
         calls, started = 3, time.perf_counter_ns()
-        first = self._slice(calls)["ns"]
+        first = self.slice(calls)["ns"]
         done = len(first)
         while True:
-            window = sorted(self._slice(calls)["ns"])
-            medians.append(window[len(window) // 2])
+            window = self.slice(calls)["ns"]
+            first += window[: CURVE_CALLS - len(first)]
+            medians.append(sorted(window)[len(window) // 2])
             elapsed = time.perf_counter_ns() - started
             # Windows of a twentieth of a second, so that a short call is not judged by three of them.
             calls = max(3, min(2000, int(5e7 / max(medians[-1], 1))))
@@ -126,19 +176,27 @@ class _Subject:
         """Whether the first sample still gives what it gave before anything was timed."""
         import numpy as np
 
-        now = self._session.run(self._inputs[0])
+        now = self._session.run(self._single[0])
         return all(np.allclose(now[k], v, rtol=1e-3, atol=1e-5, equal_nan=True) for k, v in self._reference.items())
 
 
 def peak_bytes() -> int:
     """The kernel's peak of resident memory (VmHWM)."""
+    peak = status_bytes("VmHWM")
+    if peak is not None:
+        return peak
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def status_bytes(key: str) -> int | None:
+    """A line of /proc/self/status; None where there is none."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(f"{key}:"))
     except (OSError, StopIteration):
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return None
 
 
 def _switches() -> int:

@@ -25,6 +25,7 @@ COMMANDS = {
     "deploy": "Put a model.tar.gz on a SageMaker endpoint, send the golden through it, and clean up.",
     "boot": "Serve a model.tar.gz with the real toolkit of its container, and check its answers.",
     "check": "Validate pipeline files, running nothing.",
+    "recommend": "Rank the instance types that hold what a run chose, by cost.",
     "explain": "Say how a candidate came to be.",
     "compare": "Say what differs between runs, and what it did.",
     "doctor": "Say which libraries are there, and what a pipeline file needs.",

@@ -32,5 +32,7 @@ def pipeline_schema() -> dict[str, Any]:
         schema["$defs"]["Data"]["properties"][name]["anyOf"].append({"type": "string"})
     for name, default in (("report", "build"), ("target", "local")):
         schema["properties"][name] = {"anyOf": [schema["properties"][name], {"type": "string"}], "default": default}
+    schema["$defs"]["Benchmark"]["properties"]["throughput"]["anyOf"].append({"type": "boolean"})
+    schema["$defs"]["Gates"]["properties"]["regression"]["anyOf"].append({"type": "string", "pattern": "%$"})
     schema["$defs"].pop("SourceOptions", None)
     return {"$schema": DIALECT, "title": "optimize pipeline file", **schema}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from optimize.benchmarks.regression import INCONCLUSIVE, REGRESSED
 from optimize.pipeline.schema import Gates, Objective
 from optimize.store import State
 
-ABSOLUTE = ("p50_ms", "p99_ms", "cold_start_s", "memory_mb")
+ABSOLUTE = ("p50_ms", "p99_ms", "cold_start_s", "memory_mb", "throughput_per_s")
 """Gates whose figures depend on the machine they were measured on."""
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4")
 """Highest first."""
@@ -39,6 +40,10 @@ class Judged:
     cold_start: Mapping[str, Any] | None = None
     latency: Mapping[str, Any] | None = None
     memory: Mapping[str, Any] | None = None
+    throughput: Mapping[str, Any] | None = None
+    regression: Mapping[str, Any] | None = None
+    """Against the baseline: `ratio` with `ci`, `margin`, `verdict`."""
+    cost: Mapping[str, Any] | None = None
     gates: tuple[GateResult, ...] = field(default=())
 
     @property
@@ -61,12 +66,49 @@ class Choice:
 def check_gates(candidate: Judged, gates: Gates) -> tuple[GateResult, ...]:
     """Every gate of the file, in its order."""
     bounds = gates.model_dump(exclude_none=True)
-    return tuple(_gate(name, bound, figure(candidate, name)) for name, bound in bounds.items())
+    return tuple(
+        _regression(candidate, bound) if name == "regression" else _gate(name, bound, figure(candidate, name))
+        for name, bound in bounds.items()
+    )
+
+
+def _regression(candidate: Judged, margin: float) -> GateResult:
+    """It does not hold only where the interval as a whole is over the margin; what lies across it is for
+    `undecided_regression`."""
+    found = candidate.regression
+    if found is None:
+        return GateResult("regression", margin, None, False, "regression: was not measured beside the baseline")
+    held = found["verdict"] != REGRESSED
+    words = f"regression: {in_words(found)}: {found['verdict']} at a margin of {margin:.1%}"
+    return GateResult("regression", margin, found["ratio"] - 1, held, words)
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    low, high = found["ci"]
+    return f"takes {found['ratio']:.3f}× [{low:.3f}, {high:.3f}] the time of the baseline"
+
+
+def undecided_regression(choice: Choice, candidates: Sequence[Judged]) -> Choice:
+    """The choice, or none where the winner may or may not have regressed and the file has a gate on that."""
+    winner = next((c for c in candidates if c.name == choice.winner), None)
+    gated = winner is not None and any(gate.name == "regression" for gate in winner.gates)
+    if winner is None or not gated or winner.regression is None or winner.regression["verdict"] != INCONCLUSIVE:
+        return choice
+    found = winner.regression
+    undecided = (
+        f"{winner.name} {in_words(found)}, which is neither within nor over the margin of {found['margin']:.1%}, or "
+        f"the machine differed from itself by more than half of it; raise benchmark.budget_s, or take a quieter machine"
+    )
+    return Choice(None, choice.reasons, undecided)
 
 
 def _gate(name: str, bound: float, value: float | None) -> GateResult:
     if value is None:
         return GateResult(name, bound, None, False, f"{name}: no figure to hold against {bound:g}")
+    if name in AT_LEAST:
+        held = value >= bound
+        words = "reaches" if held else "is under"
+        return GateResult(name, bound, value, held, f"{name}: {value:.4g} {words} {bound:g}")
     held = value <= bound
     return GateResult(name, bound, value, held, f"{name}: {value:.4g} is {'within' if held else 'over'} {bound:g}")
 
@@ -84,6 +126,10 @@ def figure(candidate: Judged, name: str) -> float | None:
             return candidate.size_bytes / 1e6 if candidate.size_bytes is not None else None
         case "memory_mb":
             return candidate.memory["peak_bytes"] / 1e6 if candidate.memory else None
+        case "throughput_per_s":
+            return candidate.throughput.get("rate_per_s") if candidate.throughput else None
+        case "usd_per_million":
+            return candidate.cost["usd_per_million"] if candidate.cost else None
     raise ValueError(f"no gate is named {name}")
 
 
@@ -92,17 +138,20 @@ OBJECTIVES: Mapping[str, tuple[str, str]] = {
     "cold_start": ("cold_start_s", "s"),
     "size": ("size_mb", "MB"),
     "memory": ("memory_mb", "MB"),
+    "throughput": ("throughput_per_s", "requests/s"),
+    "cost": ("usd_per_million", "$ per million"),
 }
-"""Objective to the figure that is to be small, and its unit."""
+"""Objective to the figure that is to be small (or large, where it is in `AT_LEAST`), and its unit."""
+AT_LEAST = ("throughput_per_s",)
 
 
 def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
     """Ties go to the higher precision, then to the smaller artifact: two are tied at latency where the interval of
     their paired ratio holds 1."""
     name, unit = OBJECTIVES[objective]
-    ranked = sorted(
-        (c for c in candidates if c.eligible and figure(c, name) is not None), key=lambda c: (figure(c, name), c.name)
-    )
+    sign = -1 if name in AT_LEAST else 1
+    eligible = ((c, figure(c, name)) for c in candidates if c.eligible)
+    ranked = [c for c, value in sorted(_with_value(eligible), key=lambda pair: (sign * pair[1], pair[0].name))]
     if not ranked:
         return Choice(None, {c.name: _why_not(c) for c in candidates})
     tied = [c for c in ranked if c is ranked[0] or (objective == "latency" and _tied(c, ranked[0]))]
@@ -110,6 +159,10 @@ def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
     reasons = {c.name: _against(c, winner, name, unit) if c in ranked else _why_not(c) for c in candidates}
     reasons[winner.name] = _why(winner, tied, name, unit)
     return Choice(winner.name, reasons)
+
+
+def _with_value(pairs: Iterable[tuple[Judged, float | None]]) -> list[tuple[Judged, float]]:
+    return [(candidate, value) for candidate, value in pairs if value is not None]
 
 
 def demand_verdict(

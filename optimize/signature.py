@@ -63,6 +63,16 @@ class Signature:
         """The named dimensions of the inputs, in order of first appearance."""
         return tuple(dict.fromkeys(d for spec in self.inputs for d in spec.shape if isinstance(d, str)))
 
+    @property
+    def batch(self) -> str | None:
+        """The name of the first dimension of the first input, where it has one: rows of several calls can be joined."""
+        first = self.inputs[0].shape[:1]
+        return first[0] if first and isinstance(first[0], str) else None
+
+    def batched(self) -> tuple[str, ...]:
+        """The inputs that have the batch as their first dimension."""
+        return tuple(s.name for s in self.inputs if self.batch is not None and s.shape[:1] == (self.batch,))
+
     def range_of(self, dimension: str) -> Range:
         return self.ranges.get(dimension, Range())
 

@@ -25,10 +25,11 @@ def command(file: Path, overrides: tuple[str, ...], only: tuple[str, ...], until
 
 
 def print_plan(prepared: Prepared) -> None:
-    plan, target = prepared.plan, prepared.target
-    click.echo(
-        f"target {target.name}: {target.vcpus} vCPUs, {prepared.threads} thread(s), fidelity here: {prepared.fidelity}"
-    )
+    plan, target, near = prepared.plan, prepared.near.target, prepared.near
+    click.echo(f"target {target.name}: {target.vcpus} vCPUs, {near.threads} thread(s), fidelity here: {near.fidelity}")
+    for words, parts in (("applied here", near.emulation.applied), ("not applied", near.emulation.not_applied)):
+        if parts:
+            click.echo(f"  {words}: {'; '.join(parts)}")
     click.echo("steps:")
     for step in plan.steps.values():
         needs = f"  after {', '.join(step.needs)}" if step.needs else ""

@@ -123,6 +123,7 @@ class Bundling:
             "chosen": {"objective": self._pipeline.objective, "reason": reason},
             "measurements": {
                 "cold_start": judged.cold_start, "memory": judged.memory, "size_bytes": judged.size_bytes,
+                "throughput": judged.throughput,
                 "latency": {k: v for k, v in (judged.latency or {}).items() if k != "ratios"},
                 "target": self._target.name, "fidelity": self._fidelity, "machine": machine_fingerprint(),
             },

@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from optimize.benchmarks.regression import judge_regression
+from optimize.benchmarks.statistics import Ratio
 from optimize.drift import judge
+from optimize.execution.baseline import BASELINE
+from optimize.execution.costing import Costing
 from optimize.execution.events import StepResult
+from optimize.execution.on_target import OnTarget
 from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Stage
 from optimize.selection import Judged, check_gates
 from optimize.store import State
+
+DEFAULT_MARGIN = 0.02
+"""For the verdict where a baseline is given and the file has no gate on it."""
 
 
 def judge_candidate(runner: Runner, candidate: Candidate, until: Stage) -> Judged:
@@ -41,14 +49,44 @@ def _state(runner: Runner, candidate: Candidate, last: StepResult) -> tuple[Stat
     return (State.DRIFTED, drifted) if drifted else (State.OK, "")
 
 
-def add_figures(runner: Runner, judged: Judged, measured: Mapping[str, Any]) -> Judged:
+def judge_on_target(judged: Judged, on_target: OnTarget | None) -> Judged:
+    """What was right here, and is wrong as the target computes it, is drifted."""
+    if on_target is None or not on_target.drifted:
+        return judged
+    return replace(judged, state=State.DRIFTED, reason=on_target.drifted)
+
+
+def add_figures(runner: Runner, judged: Judged, measured: Mapping[str, Any], costing: Costing) -> Judged:
     """With what was measured of it, and with its gates."""
     figures = measured.get(judged.name, {})
     if "failure" in figures:
         return replace(judged, state=State.FAILED, reason=f"while it was measured: {figures['failure']}")
     judged = replace(
-        judged, cold_start=figures.get("cold_start"), latency=figures.get("latency"), memory=figures.get("memory")
-    )
+        judged, cold_start=figures.get("cold_start"), latency=figures.get("latency"),
+        memory=_memory(figures.get("memory"), costing.target.workers), throughput=figures.get("throughput"),
+        regression=_against_baseline(runner, figures.get("latency")),
+    )  # fmt: skip
+    judged = replace(judged, cost=costing.cost(judged))
     if judged.state is not State.OK:
         return judged
     return replace(judged, gates=check_gates(judged, runner.file.pipeline.gates))
+
+
+def _memory(found: Mapping[str, Any] | None, workers: int) -> Mapping[str, Any] | None:
+    """With what the target's workers would hold together: one for every vCPU, pages of files once for all."""
+    if found is None:
+        return None
+    shared = found["shared_bytes"]
+    return {**found, "workers": workers, "workers_bytes": workers * (found["peak_bytes"] - shared) + shared}
+
+
+def _against_baseline(runner: Runner, latency: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The paired ratio to the baseline, and what the gate's margin makes of it."""
+    found = (latency or {}).get("ratios", {}).get(BASELINE)
+    if found is None:
+        return None
+    margin = runner.file.pipeline.gates.regression or DEFAULT_MARGIN
+    noise = runner.results["measure"].payload["noise"]
+    control = Ratio(noise["control"], *noise["control_ci"]) if noise["control"] else None
+    verdict = judge_regression(Ratio(found["value"], *found["ci"]), margin, control)
+    return {"ratio": found["value"], "ci": found["ci"], "margin": margin, "verdict": verdict}

@@ -20,7 +20,13 @@ SPINE = {
         "optimize.execution.steps",
         "optimize.sources",
     ),
-    Stage.CHECK: ("optimize.drift", "optimize.accuracy", "optimize.golden", "optimize.execution.steps"),
+    Stage.CHECK: (
+        "optimize.drift",
+        "optimize.accuracy",
+        "optimize.golden",
+        "optimize.execution.steps",
+        "optimize.execution.target_check",
+    ),
     Stage.MEASURE: ("optimize.benchmarks",),
     Stage.BUNDLE: ("optimize.bundles",),
 }  # fmt: skip

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from optimize.benchmarks.fidelity import fidelity
-from optimize.benchmarks.targets import Target, physical_cores
+from optimize.benchmarks.sizing import check_prices, parse_prices
+from optimize.benchmarks.targets import Target
 from optimize.errors import ToolError, UserError
+from optimize.execution.baseline import open_baseline
 from optimize.execution.estimates import expected_seconds
 from optimize.execution.events import Silent, StepResult, Watcher
 from optimize.execution.finish import Finish
+from optimize.execution.nearness import Nearness, near_to
 from optimize.execution.runner import Runner
 from optimize.execution.targeting import resolve_target
 from optimize.pipeline.loading import PipelineFile, load
@@ -25,7 +27,6 @@ from optimize.reports.model import Report
 from optimize.reports.parquet import need_libraries, write_parquet
 from optimize.reports.tracking import log_reports
 from optimize.reports.write import write_reports
-from optimize.selection import ABSOLUTE
 from optimize.store import State, Store
 
 WORKDIR = ".optimize"
@@ -63,47 +64,40 @@ class Prepared:
 
     file: PipelineFile
     plan: Plan
-    target: Target
-    threads: int
-    fidelity: str
+    near: Nearness
 
 
 def prepare(
-    path: Path, overrides: Sequence[str] = (), only: Sequence[str] = (), until: Stage = Stage.BUNDLE
-) -> Prepared:
+    path: Path, overrides: Sequence[str] = (), only: Sequence[str] = (), until: Stage = Stage.BUNDLE,
+    prices: Sequence[str] = (),
+) -> Prepared:  # fmt: skip
     """Read and plan. Raises UserError; runs and writes nothing."""
     file = load(path, overrides)
+    if prices:
+        together = {**file.pipeline.prices, **parse_prices(prices)}
+        file = replace(file, pipeline=file.pipeline.model_copy(update={"prices": together}))
     try:
         target = resolve_target(file.pipeline.target)
-        threads = choose_threads(file.pipeline, target)
+        near = near_to(file.pipeline, target)
         need_libraries(file.pipeline.report)
-        near = fidelity(target)
-        check_fidelity(file.pipeline, near)
+        check_cost(file.pipeline, target)
         plan = make_plan(file.pipeline, only, until)
     except UserError as error:
         raise (file.located(error) if error.key else error) from error
-    return Prepared(file, plan, target, threads, near)
+    return Prepared(file, plan, near)
 
 
-def choose_threads(pipeline: Pipeline, target: Target) -> int:
-    cores = physical_cores()
-    wanted = pipeline.benchmark.threads
-    if wanted and wanted > cores:
-        raise UserError(f"{wanted} threads on a machine with {cores} cores; write at most {cores}", "benchmark.threads")
-    return wanted or min(target.threads, cores)
-
-
-def check_fidelity(pipeline: Pipeline, near: str) -> None:
-    """A gate on an absolute time or memory means nothing for figures from another kind of machine."""
-    if near in ("exact", "family") or pipeline.accept in (near, "foreign"):
-        return
-    absolute = [name for name in ABSOLUTE if getattr(pipeline.gates, name) is not None]
-    if absolute:
+def check_cost(pipeline: Pipeline, target: Target) -> None:
+    """Raises UserError for a price of an unknown type, and for an objective that lacks its price."""
+    own = target.kind in ("local", "profile")
+    check_prices(pipeline.prices, target.name if own else "")
+    below = {"auto": "", "family": f"{target.name}."}.get(target.kind, target.name)
+    if pipeline.objective == "cost" and not any(name.startswith(below) for name in pipeline.prices):
+        named = target.name if below == target.name else f"{below or 'ml.c7i.'}large"
         raise UserError(
-            f"measured here, {absolute[0]} would be a figure of fidelity {near!r} for {pipeline.target.name}, and a "
-            f"gate on it could pass or fail wrongly; run on a machine of that family, write `accept: {near}` to judge "
-            f"it all the same, or take the gate out",
-            f"gates.{absolute[0]}",
+            f"cost is counted with your prices, and the file has none for {target.name}; add US dollars an hour: "
+            f"prices: {{{named}: 0.2}}, or --price {named}=0.2",
+            "objective",
         )
 
 
@@ -115,23 +109,28 @@ def run(
     until: str = "bundle",
     workdir: str | Path | None = None,
     watcher: Watcher | None = None,
+    baseline: str | Path | None = None,
+    prices: Sequence[str] = (),
 ) -> RunResult:
     """What `optimize run` does, without the terminal.
 
-    `overrides` are `KEY=VALUE`; `only` are names of candidates; `until` is the last stage. Raises UserError and
-    ToolError; a gate that fails is a result, with exit code 1.
+    `overrides` are `KEY=VALUE`; `only` are names of candidates; `until` is the last stage; `baseline` is an old
+    artifact to measure beside the candidates; `prices` are `TYPE=DOLLARS` an hour. Raises UserError and ToolError; a
+    gate that fails is a result, with exit code 1.
     """
-    prepared = prepare(Path(path), overrides, only, Stage(until))
+    prepared = prepare(Path(path), overrides, only, Stage(until), prices)
+    check_baseline(prepared.file, baseline)
     # Absolute, since workers start in folders of their own.
     root = Path(workdir).resolve() if workdir else prepared.file.base / WORKDIR
     watcher = watcher or Silent()
     with locked(root):
         store = Store(root)
         store.clear_staging()
-        runner = Runner(prepared.file, store, watcher, prepared.threads, prepared.target)
+        runner = Runner(prepared.file, store, watcher, prepared.near.threads, prepared.near.target)
+        old = open_baseline(Path(baseline).resolve(), root / "baselines") if baseline else None
         plan = _run_plans(prepared, only, runner, watcher)
         _need_golden(runner)
-        finish = Finish(runner, plan, prepared.target, prepared.fidelity)
+        finish = Finish(runner, plan, prepared.near, old)
         report = finish.run()
         folder = prepared.file.resolve(prepared.file.pipeline.report.folder)
         paths = write_reports(report, folder)
@@ -140,6 +139,17 @@ def run(
     if prepared.file.pipeline.report.mlflow:
         log_reports(folder, prepared.file.pipeline.report.mlflow)
     return RunResult(report, tuple(runner.results.values()), paths)
+
+
+def check_baseline(file: PipelineFile, baseline: str | Path | None) -> None:
+    if file.pipeline.gates.regression is not None and baseline is None:
+        raise file.located(
+            UserError(
+                "it holds the winner against an old artifact, which is measured again beside it, and none was given; "
+                "type: optimize run --baseline PATH, the model.tar.gz of an earlier run",
+                "gates.regression",
+            )
+        )
 
 
 def _run_plans(prepared: Prepared, only: Sequence[str], runner: Runner, watcher: Watcher) -> Plan:

@@ -171,7 +171,7 @@ def check(request: Request, output: Path) -> dict[str, Any]:
 
 
 def measure(request: Request, output: Path) -> dict[str, Any]:
-    from optimize.benchmarks.experiment import run_experiment
+    from optimize.benchmarks.measuring import run_experiment
 
     return run_experiment(request, output)
 
@@ -188,11 +188,18 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
     return boot(request, output)
 
 
+def check_on_target(request: Request, output: Path) -> dict[str, Any]:
+    from optimize.execution.target_check import check_on_target
+
+    return check_on_target(request, output)
+
+
 STEPS: dict[str, Callable[[Request, Path], dict[str, Any]]] = {
     "golden": golden,
     "convert": convert,
     "quantize": quantize,
     "check": check,
+    "check-on-target": check_on_target,
     "measure": measure,
     "bundle": bundle,
     "boot": boot,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, field_validator, model_validator
@@ -11,7 +12,7 @@ from optimize.pipeline.targets import TargetSection
 from optimize.sections import Section
 from optimize.sources.base import SourceOptions
 
-Objective = Literal["latency", "cold_start", "size", "memory"]
+Objective = Literal["latency", "cold_start", "throughput", "cost", "size", "memory"]
 
 
 class Candidates(Section):
@@ -69,6 +70,37 @@ class Gates(Section):
     """Bytes of the artifact, in units of 10^6."""
     memory_mb: PositiveFloat | None = None
     """Peak memory of a fresh process that loads and runs it, in units of 10^6 bytes."""
+    throughput_per_s: PositiveFloat | None = None
+    """Requests of one row in a second, at least, with the p99 of `benchmark.throughput` kept."""
+    regression: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of time that a call may take more than one of the old artifact that `optimize run --baseline` names
+    (`2%`, or 0.02). That is measured again beside the candidates. Never 0: two sessions of one artifact differ."""
+
+    @field_validator("regression", mode="before")
+    @classmethod
+    def _percent(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().endswith("%"):
+            try:
+                return float(value.strip()[:-1]) / 100
+            except ValueError:
+                return value
+        return value
+
+
+class Throughput(Section):
+    """How throughput is measured, for each candidate. `throughput: true` is short for all defaults."""
+
+    p99_ms: PositiveFloat | None = None
+    """The highest rate of Poisson arrivals is sought whose p99, from the scheduled time, is within this; by default the
+    gate `p99_ms`, or ten times the median of one caller (5 ms at least)."""
+    callers: tuple[PositiveInt, ...] = ()
+    """Callers of the closed loop, each waiting for its answer; by default one, and one and two for every worker."""
+    batches: tuple[PositiveInt, ...] = (4, 16)
+    """Rows of a request, where the batch is a named dimension."""
+    budget_s: PositiveFloat = 20.0
+    """For one candidate."""
+    seconds: PositiveFloat = 0.5
+    """For one point of the closed loop."""
 
 
 class Benchmark(Section):
@@ -82,6 +114,8 @@ class Benchmark(Section):
     """Time for latency rounds, starts not counted."""
     cold_page_cache: bool = False
     """Also take cold starts with the artifact's files out of the page cache; where the kernel lets go of them."""
+    throughput: Throughput | None = None
+    """Measured where this stands, and where the objective, a gate or a price needs it."""
     half_width: PositiveFloat = 0.015
     """Stop when the ratio's interval is this narrow on each side."""
     inconclusive: Literal["accept", "refuse"] = "accept"
@@ -129,6 +163,8 @@ class Pipeline(Section):
     tolerances: Tolerances = Tolerances()
     gates: Gates = Gates()
     objective: Objective = "latency"
+    prices: Mapping[str, PositiveFloat] = Field(default={})
+    """US dollars an hour by instance type (`ml.c7i.large: 0.2`); none come with the tool."""
     benchmark: Benchmark = Benchmark()
     limits: Limits = Limits()
     bundle: Bundle = Bundle()
@@ -144,6 +180,9 @@ class Pipeline(Section):
         match value:
             case {"target": str(name)}:
                 value = {**value, "target": {"name": name}}
+        match value:
+            case {"benchmark": {"throughput": bool(wanted)} as benchmark}:
+                value = {**value, "benchmark": {**benchmark, "throughput": {} if wanted else None}}
         return value
 
     @model_validator(mode="before")
@@ -156,3 +195,9 @@ class Pipeline(Section):
         if "quantization" in candidates or (isinstance(data, dict) and data.get("calibration")):
             return value
         return {**value, "candidates": {**candidates, "quantization": ["none", "dynamic"]}}
+
+    @property
+    def throughput(self) -> Throughput | None:
+        """How it is measured, or None where nothing asks for it: it takes as long as all the rest."""
+        asked = self.objective in ("throughput", "cost") or self.gates.throughput_per_s or self.prices
+        return self.benchmark.throughput or (Throughput() if asked else None)

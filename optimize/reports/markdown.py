@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from optimize.reports.beside import lines
 from optimize.reports.model import Report
 from optimize.reports.table import COLUMNS, measured_where, ranked
 from optimize.store import State
@@ -15,6 +16,9 @@ def to_markdown(report: Report) -> str:
     parts = [f"## {escape(report.name)}: {escape(verdict)}", escape(report.sentence), "\n".join(_table(report))]
     if any(c.latency for c in report.candidates):
         parts.append(f"Measured: {escape(measured_where(report))}.")
+    beside = lines(report)
+    if beside:
+        parts.append("\n".join(f"- {escape(line)}" for line in beside))
     parts += [f"> **Note:** {escape(warning)}." for warning in report.warnings]
     if report.bundle:
         parts.append(f"Bundle: {_code(report.bundle.path)}, sha256 {_code(report.bundle.digest)}")

@@ -51,6 +51,12 @@ class ColdStart(Part):
     """The same with the artifact's files evicted from the page cache; null where that was not asked for, or could not
     be verified. `benchmark: {cold_page_cache: true}` asks for it."""
     cold_cache_total_s_ci: Interval | None = None
+    first_calls_ms: list[float] = []
+    """The first call and those after it one by one, medians over the processes."""
+    steady_after_s: float | None = None
+    """Time in calls after the first until one is within 10 % of what they come to; null where none of the first was."""
+    profile: str = ""
+    """The longest phase in words."""
     n: int
 
 
@@ -113,6 +119,110 @@ class Memory(Part):
 
     loaded_bytes: int
     peak_bytes: int
+    shared_bytes: int = 0
+    """Of the peak, pages of files: several workers hold them once."""
+    workers: int | None = None
+    """Workers that the target's container starts: one for every vCPU."""
+    workers_bytes: int | None = None
+    """What those hold together."""
+
+
+class ClosedLoop(Part):
+    """Callers that wait for their answer."""
+
+    callers: int
+    rows: int
+    """Of each request."""
+    per_s: float
+    """Requests answered in a second."""
+    rows_per_s: float
+    p50_ms: float | None
+    p99_ms: float | None
+    n: int
+
+
+class Probe(Part):
+    """Poisson arrivals at one rate; latency from the scheduled time."""
+
+    rate_per_s: float
+    p99_ms: float | None
+    n: int
+    held: bool
+
+
+class Throughput(Part):
+    """Of worker processes that take one request at a time each, first come, first served."""
+
+    workers: int = 0
+    rate_per_s: float | None = None
+    """The highest rate of one-row requests that was tried and whose p99 was within `p99_target_ms`."""
+    p99_target_ms: float | None = None
+    per_core_per_s: float | None = None
+    best_rows_per_s: float | None = None
+    """Of the closed loops, over callers and batch sizes."""
+    closed: list[ClosedLoop] = []
+    probes: list[Probe] = []
+    cut_short: str = ""
+    """Why the search for the highest rate ended early."""
+    failure: str = ""
+
+
+class Regression(Part):
+    """A call's time over the baseline's, paired by round; under 1 is faster."""
+
+    ratio: float
+    ci: Interval
+    margin: float
+    verdict: str
+    """`regressed`, `ok` or `inconclusive`."""
+
+
+class Cost(Part):
+    """By the user's price, at the highest rate that was measured, taken for every core of the type."""
+
+    type: str
+    usd_per_hour: float
+    per_s: float
+    usd_per_million: float
+    fidelity: str
+
+
+class OnTarget(Part):
+    """int8 as the target's instruction sets compute it."""
+
+    how: str
+    drifted: str
+    """Why it is wrong there."""
+    unknown: str
+    """Why it could not be looked at."""
+    drift: dict[str, OutputDrift] | None
+
+
+class Sizing(Part):
+    """A type that holds the winner."""
+
+    name: str
+    vcpus: int
+    workers: int
+    memory_bytes: int
+    """Of its workers and the server."""
+    per_s: float | None
+    usd_per_hour: float | None
+    usd_per_million: float | None
+    fidelity: str
+
+
+class BaselineReport(Part):
+    """The old artifact, measured again beside the candidates."""
+
+    path: str
+    format: str
+    quantization: str
+    digest: str
+    failure: str = ""
+    cold_start: ColdStart | None = None
+    latency: Latency | None = None
+    memory: Memory | None = None
 
 
 class Gate(Part):
@@ -161,6 +271,11 @@ class CandidateReport(Part):
     latency: Latency | None
     samples: LatencySamples | None = None
     memory: Memory | None
+    throughput: Throughput | None = None
+    cost: Cost | None = None
+    regression: Regression | None = None
+    on_target: OnTarget | None = None
+    """Null where the target's instruction sets make no difference that could be seen here."""
     size_bytes: int | None
     fidelity: str
     gates: list[Gate]
@@ -274,6 +389,9 @@ class TargetReport(Part):
     fidelity: str
     threads: int
     """Intra-operator threads that candidates were given."""
+    applied: list[str] = []
+    """What of it was had on this machine while it was measured."""
+    not_applied: list[str] = []
 
 
 class Noise(Part):
@@ -309,6 +427,9 @@ class Report(Part):
     target: TargetReport
     machine: dict[str, Any]
     noise: Noise | None = None
+    baseline: BaselineReport | None = None
+    sizing: list[Sizing] = []
+    """For `target: auto` or a family: the types that hold the winner, the one to take first."""
     measured_at: str | None = None
     """When the measurement ended, in UTC; a figure that is served from the store keeps its time."""
     pipeline: dict[str, Any] = {}

@@ -110,6 +110,7 @@ def _as_report(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "reason": said["chosen"]["reason"], "converter": said["converter"], "method": said["method"],
         "drift": said["drift"], "accuracy": said["accuracy"], "cold_start": measured["cold_start"],
         "latency": measured["latency"], "memory": measured["memory"], "size_bytes": measured["size_bytes"],
+        "throughput": measured.get("throughput"),
         "fidelity": measured["fidelity"], "gates": [], "steps": [],
     }  # fmt: skip
     step = {

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from optimize import stages
 from optimize.benchmarks.fingerprint import machine_fingerprint
-from optimize.benchmarks.targets import Target
 from optimize.execution.events import StepResult
+from optimize.execution.on_target import OnTarget
 from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Plan, Stage
+from optimize.reports.beside import Extra, baseline_report, load_profile, sizing_report, target_report
 from optimize.reports.model import (
     BundleReport,
     CandidateReport,
@@ -21,7 +23,6 @@ from optimize.reports.model import (
     Report,
     SourceReport,
     StepReport,
-    TargetReport,
 )
 from optimize.reports.samples import distill
 from optimize.selection import Choice, Judged
@@ -32,15 +33,14 @@ from optimize.versions import tool_version
 def build_report(
     runner: Runner,
     plan: Plan,
-    target: Target,
-    fidelity: str,
+    extra: Extra,
     judged: Mapping[str, Judged],
     choice: Choice,
     measured: Mapping[str, Any],
     bundle: BundleReport | None,
 ) -> Report:
     timed = _samples(runner)
-    candidates = [_candidate(c, judged[c.name], choice, runner, plan, fidelity, timed) for c in plan.candidates]
+    candidates = [_candidate(c, judged[c.name], choice, runner, plan, extra, timed) for c in plan.candidates]
     source = _source(runner, measured.get("source", {}), timed)
     failed = "" if bundle or plan.until is not Stage.BUNDLE else _bundle_failure(runner)
     return Report(
@@ -53,14 +53,16 @@ def build_report(
         objective=runner.file.pipeline.objective,
         bundle=bundle,
         source=source,
-        target=_target(target, fidelity, runner.threads),
+        target=target_report(extra.near),
         machine=machine_fingerprint(),
         noise=_noise(runner),
+        baseline=baseline_report(extra.baseline, measured),
+        sizing=sizing_report(extra.sizing),
         measured_at=_measured_at(runner),
         pipeline=runner.file.pipeline.model_dump(mode="json"),
         candidates=candidates,
         steps=[_step(result) for result in runner.results.values()],
-        warnings=_warnings(runner, measured),
+        warnings=_warnings(runner, measured, extra.on_target),
     )
 
 
@@ -137,11 +139,12 @@ def megabytes(count: int) -> str:
 
 
 def _candidate(
-    candidate: Candidate, judged: Judged, choice: Choice, runner: Runner, plan: Plan, fidelity: str,
+    candidate: Candidate, judged: Judged, choice: Choice, runner: Runner, plan: Plan, extra: Extra,
     timed: Mapping[str, LatencySamples],
 ) -> CandidateReport:  # fmt: skip
     check = runner.results.get(candidate.check)
     made = runner.results.get(candidate.artifact)
+    on_target = extra.on_target.get(candidate.name)
     return CandidateReport(
         name=candidate.name,
         format=candidate.format,
@@ -154,15 +157,24 @@ def _candidate(
         tried=list(candidate.tried),
         drift=check.payload.get("drift", {}) if check else {},
         accuracy=judged.accuracy,  # type: ignore[arg-type]
-        cold_start=judged.cold_start,  # type: ignore[arg-type]
+        cold_start=_cold_start(judged.cold_start, candidate.format),  # type: ignore[arg-type]
         latency=judged.latency,  # type: ignore[arg-type]
         samples=timed.get(candidate.name) if judged.latency else None,
         memory=judged.memory,  # type: ignore[arg-type]
+        throughput=judged.throughput,  # type: ignore[arg-type]
+        cost=judged.cost,  # type: ignore[arg-type]
+        regression=judged.regression,  # type: ignore[arg-type]
+        on_target=on_target.to_json() if on_target else None,  # type: ignore[arg-type]
         size_bytes=judged.size_bytes,
-        fidelity=fidelity,
+        fidelity=extra.near.fidelity,
         gates=[Gate(**vars_of(gate)) for gate in judged.gates],
         steps=_way(candidate, plan),
     )
+
+
+def _cold_start(figures: Mapping[str, Any] | None, format: str) -> dict[str, Any] | None:
+    library = next(iter(stages.runtimes()[format].libraries), "its library")
+    return {**figures, "profile": load_profile(figures, library)} if figures else None
 
 
 def _noise(runner: Runner) -> Noise | None:
@@ -253,20 +265,16 @@ def _measured_at(runner: Runner) -> str | None:
     return ended.isoformat(timespec="seconds")
 
 
-def _target(target: Target, fidelity: str, threads: int) -> TargetReport:
-    return TargetReport(
-        name=target.name, vcpus=target.vcpus, memory_bytes=target.memory_bytes, architecture=target.architecture,
-        isa=list(target.isa.names), fidelity=fidelity, threads=threads,
-    )  # fmt: skip
-
-
-def _warnings(runner: Runner, measured: Mapping[str, Any]) -> list[str]:
+def _warnings(runner: Runner, measured: Mapping[str, Any], on_target: Mapping[str, OnTarget]) -> list[str]:
     warnings = []
     if runner.results["golden"].payload["samples"] == "random":
         warnings.append("no data was given: drift was seen on random inputs, and accuracy was not measured")
     calibration = runner.file.pipeline.data.calibration
     if calibration and calibration.random:
         warnings.append("calibration is random: ranges were taken from drawn numbers, and accuracy was not calibrated")
+    for name, one in on_target.items():
+        if one.unknown:
+            warnings.append(f"{name} was not checked for {runner.target.name}, which has no VNNI: {one.unknown}")
     noise = _noise(runner)
     if noise and noise.because:
         warnings.append(f"the machine was {noise.verdict} while it was measured: {'; '.join(noise.because)}")

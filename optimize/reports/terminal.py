@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimize.plan import Stage
+from optimize.reports.beside import lines
 from optimize.reports.model import Report
 from optimize.reports.table import COLUMNS, fitting, gap, measured_where, ranked
 from optimize.store import State
@@ -31,6 +32,8 @@ def print_report(report: Report, console: Console) -> None:
     console.print(Text(report.sentence, style="bold"), soft_wrap=True)
     if not Stage.MEASURE.after(Stage(report.until)):
         console.print(Text(f"Measured: {measured_where(report)}.", style="dim"), soft_wrap=True)
+    for line in lines(report):
+        console.print(Text(f"{line}.", style="dim"), soft_wrap=True)
     for warning in report.warnings:
         console.print(Text(f"Note: {warning}.", style="yellow"), soft_wrap=True)
     if report.bundle:

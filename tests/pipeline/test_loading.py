@@ -119,7 +119,7 @@ def test_a_missing_file_says_what_to_type(tmp_path: Path) -> None:
 def test_an_absolute_gate_is_refused_for_figures_of_another_machine(onnx_project: Project) -> None:
     path = onnx_project(target="ml.c7g.large", gates={"p50_ms": 5})
     assert "accept: foreign" in message(path) and "gates.p50_ms" in message(path)
-    assert prepare(path, ["accept=foreign"]).fidelity == "foreign"
+    assert prepare(path, ["accept=foreign"]).near.fidelity == "foreign"
 
 
 def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
