@@ -42,7 +42,9 @@ def emulate(target: Target, near: str, threads: int, here: Isa | None = None) ->
     here = here or local_isa()
     if near == "exact":
         return Emulation({}, None, (), ())
-    applied, missing = [f"{threads} thread(s), pinned"], []
+    applied, missing = [f"{threads} thread(s), pinned"], list[str]()
+    if target.kind == "auto":
+        return Emulation({}, None, tuple(applied), ("the type is chosen after the run",))
     environment = isa_caps(target.isa, here) if near == "emulated" else {}
     if environment:
         applied.append("instruction sets up to " + ", ".join(f"{k}={v}" for k, v in environment.items()))

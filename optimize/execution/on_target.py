@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from optimize import stages
@@ -77,7 +77,8 @@ def _run(runner: Runner, candidate: Candidate, emulate: bool) -> StepResult:
         "check-on-target", step.module, {"model": runner.artifact(candidate.artifact)}, str(runner.golden().files),
         parameters=parameters,
     )  # fmt: skip
-    limits = replace(runner.limits, memory_bytes=min(runner.limits.memory_bytes, runner.target.memory_bytes))
+    # An emulator takes memory of its own, that the target would not.
+    limits = runner.limits if emulate else runner.limits_of(step)
     result = runner.run_request(step, key, lambda: request, limits)
     runner.results[step.name] = result
     return result

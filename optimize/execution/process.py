@@ -32,6 +32,7 @@ class StepLimits:
     memory_bytes: int
     poll_s: float = 0.05
     """How often the limits are looked at; seldom while time is being measured."""
+    whose_memory: str = "limits.memory_mb"
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _outcome(
     if stopped_for is State.TIMED_OUT:
         return Outcome(stopped_for, f"still running after {limits.time_s:g} s (limits.time_s)", seconds, peak, {})
     if stopped_for is State.OUT_OF_MEMORY:
-        reason = f"passed {limits.memory_bytes / 1e6:.0f} MB of memory (limits.memory_mb)"
+        reason = f"passed {limits.memory_bytes / 1e6:.0f} MB of memory ({limits.whose_memory})"
         return Outcome(stopped_for, reason, seconds, peak, {})
     code = os.waitstatus_to_exitcode(status)
     if code < 0:

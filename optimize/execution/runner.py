@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,13 @@ class Runner:
             return result
         files = self._files(step)
         key = step_key(step, inputs=self._inputs(step), files=files, parameters=self._parameters(step))
-        return self.run_request(step, key, lambda: self._request(step))
+        return self.run_request(step, key, lambda: self._request(step), self.limits_of(step))
+
+    def limits_of(self, step: Step) -> StepLimits:
+        """A candidate is checked in the memory that its target has; what makes it may take more."""
+        if step.stage is not Stage.CHECK or self.target.memory_bytes >= self.limits.memory_bytes:
+            return self.limits
+        return replace(self.limits, memory_bytes=self.target.memory_bytes, whose_memory=f"what {self.target.name} has")
 
     def run_request(self, step: Step, key: str, request: Any, limits: StepLimits | None = None) -> StepResult:
         """The result under `key`, from the store or from a worker that carries out what `request()` gives."""

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from optimize.benchmarks.design import Design
-from optimize.benchmarks.experiment import BLOCK, collect, collect_cold, slice_calls
+from optimize.benchmarks.experiment import BLOCK, MIN_ROUNDS, collect, collect_cold, slice_calls
 from optimize.benchmarks.figures import report
 from optimize.benchmarks.subjects import SubjectFailed
+from optimize.errors import UserError
 
 MS = 1_000_000
 
@@ -42,7 +45,8 @@ class Scripted:
 
     def ask(self, command: str) -> dict[str, Any]:
         if command == "warmup":
-            return {"first_ns": [10 * MS], "medians_ns": [int(self.call_ms(0) * MS)], "settled": True}
+            first = [10 * MS, 8 * MS, *(int(self.call_ms(0) * MS) for _ in range(2))]
+            return {"first_ns": first, "medians_ns": [int(self.call_ms(0) * MS)], "settled": True}
         if command == "close":
             return {"peak_bytes": 2000, "same_answers": True, "switches": 0}
         count = int(command.split()[1])
@@ -62,10 +66,11 @@ class Scripted:
 
 
 def run(scripts: Mapping[str, Callable[[int], float]], *, budget_s: float = 10.0, dies: Mapping[str, int] | None = None,
-        world: World | None = None, seed: int = 0) -> tuple[dict[str, Any], World, list[Any]]:  # fmt: skip
+        world: World | None = None, seed: int = 0, least_calls: int = 0) -> tuple[dict[str, Any], World, list[Any]]:  # fmt: skip
     world = world or World()
     flushed: list[Any] = []
-    design = Design(tuple(scripts), next(iter(scripts)), processes=5, budget_s=budget_s, half_width=0.015, seed=seed)
+    design = Design(tuple(scripts), next(iter(scripts)), processes=5, budget_s=budget_s, half_width=0.015, seed=seed,
+                    least_calls=least_calls)  # fmt: skip
 
     def start(name: str, generation: int) -> Scripted:
         return Scripted(world, name, generation, scripts[name], (dies or {}).get(name, 1 << 30))
@@ -166,3 +171,39 @@ def test_cold_starts_are_taken_only_where_eviction_was_verified() -> None:
     figures = report(design, samples)["candidates"]
     assert figures["evicted"]["cold_start"]["cold_cache_total_s"] == pytest.approx(0.005)
     assert figures["stubborn"]["cold_start"]["cold_cache_total_s"] is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(noise=st.floats(0.0005, 0.03), seed=st.integers(0, 1000), budget_s=st.floats(0.5, 20))
+def test_it_stops_before_the_budget_only_where_every_interval_is_narrow_and_the_rounds_are_enough(
+    noise: float, seed: int, budget_s: float
+) -> None:
+    figures, world, _ = run({"source": steady(4, seed, noise), "same": steady(4, seed + 1, noise)}, budget_s=budget_s)
+    latency = figures["same"]["latency"]
+    assert latency["generations"] == 5 and latency["rounds"] >= 5 * BLOCK
+    if world.now_s < 0.9 * budget_s:
+        assert latency["rounds"] >= MIN_ROUNDS and latency["ratio"]["half_width"] <= 0.017, "the last look is coarser"
+
+
+def test_a_percentile_that_a_gate_needs_is_given_its_calls_however_narrow_the_intervals_are() -> None:
+    scripts = {"source": steady(4, 1, 0.0005), "same": steady(4, 2, 0.0005)}
+    figures, _, _ = run(scripts, budget_s=12, least_calls=662)
+    assert figures["same"]["latency"]["p99_ms"] is not None
+    early, _, _ = run(scripts, budget_s=12)
+    assert early["same"]["latency"]["p99_ms"] is None, "which would not have had them otherwise"
+
+
+def test_a_gate_on_a_percentile_that_the_budget_has_no_calls_for_is_refused_with_what_to_type() -> None:
+    with pytest.raises(UserError, match=r"662 calls of every candidate.*type -o benchmark\.budget_s=") as caught:
+        run({"source": steady(400), "a": steady(400)}, budget_s=1, least_calls=662)
+    assert caught.value.key == "gates.p99_ms"
+    budget_s = float(caught.value.message.partition("budget_s=")[2].partition(",")[0])
+    figures, _, _ = run({"source": steady(400), "a": steady(400)}, budget_s=budget_s, least_calls=662)
+    assert figures["a"]["latency"]["p99_ms"] is not None, "what it said to type is enough"
+
+
+def test_the_first_calls_are_kept_one_by_one_and_it_is_said_when_they_are_steady() -> None:
+    figures, _, _ = run({"source": steady(4), "a": steady(4, noise=0)}, budget_s=0.5)
+    cold_start = figures["a"]["cold_start"]
+    assert cold_start["first_calls_ms"] == [1, 10, 8, 4, 4], "the first one is a phase of the start"
+    assert cold_start["steady_after_s"] == pytest.approx(0.018)

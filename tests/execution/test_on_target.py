@@ -148,3 +148,22 @@ def test_where_nothing_can_show_it_the_report_says_that_it_was_not_checked(
     report = run(path, until="check").report
     assert report.candidates[0].state == "ok"
     assert any("was not checked for ml.m5.large" in one and EMULATOR in one for one in report.warnings)
+
+
+def test_a_candidate_is_checked_in_the_memory_that_its_target_has(onnx_project: Project) -> None:
+    target = {"name": "tiny", "vcpus": 1, "memory_gb": 0.03, "isa": ["avx2", "avx512", "vnni"]}
+    path = onnx_project(target=target, candidates={"formats": ["onnx"], "quantization": ["none"]})
+    (candidate,) = run(path, until="check").report.candidates
+    assert candidate.state == "out_of_memory" and "what tiny has" in candidate.reason
+
+
+def test_what_is_measured_in_too_little_memory_fails_and_takes_nobody_with_it(tmp_path: Path) -> None:
+    from optimize.benchmarks.subjects import SubjectFailed, WorkerSubject
+
+    write_onnx_model(tmp_path / "model.onnx")
+    asked = {
+        "artifact": {"path": str(tmp_path), "format": "onnx", "quantization": "none", "signature": {"inputs": [], "outputs": []}},
+        "module": "optimize.runtimes.onnx", "threads": 1, "cpus": [], "memory_bytes": 20_000_000, "rotation": "",
+    }  # fmt: skip
+    with pytest.raises(SubjectFailed, match=r"exited with status|killed by signal"):
+        WorkerSubject(asked, tmp_path / "processes", "a")
