@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,20 @@ def noise(design: Design, samples: Mapping[str, Samples], evidence: Evidence) ->
     control = paired_ratio(pairs, LOOK_RESAMPLES) if pairs else None
     shares = [_on_core(other) for other in samples.values() if not other.failure and any(other.slices)]
     judged = judge_noise(control, evidence.shares(), min(shares, default=1.0), design.half_width)
-    rounded: dict[str, Any] = _rounded({"control_of": design.control} | judged)
+    switches = {"switches_per_s": switches_per_s(samples.values())}
+    rounded: dict[str, Any] = _rounded({"control_of": design.control} | judged | switches)
     return rounded
+
+
+def switches_per_s(samples: Iterable[Samples]) -> float | None:
+    """Involuntary context switches in a second of slices; None where nothing was run to its end."""
+    count = wall = 0.0
+    for one in samples:
+        if one.failure or len(one.ends) != len(one.starts):
+            continue
+        count += sum(end["switches"] - start["switches"] for start, end in zip(one.starts, one.ends, strict=True))
+        wall += sum(sum(row["ns"]) for rows in (*one.slices, *one.control) for row in rows) / 1e9
+    return count / wall if wall else None
 
 
 def _on_core(one: Samples) -> float:
@@ -164,7 +176,9 @@ def _estimate(reference: Samples, one: Samples, figure: str) -> float:
 
 def memory(one: Samples) -> dict[str, Any]:
     """The kernel's peak of the fresh process: after the first answer, and at its end."""
+    by_phase = np.median([start["phases_bytes"] for start in one.starts], axis=0)
     return {
+        "phases_bytes": dict(zip(PHASES[1:], map(int, by_phase), strict=True)),
         "loaded_bytes": int(np.median([start["peak_bytes"] for start in one.starts])),
         "peak_bytes": max(end["peak_bytes"] for end in one.ends),
         # Pages of files, which several processes hold once; 0 where the kernel does not say.

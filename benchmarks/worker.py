@@ -61,9 +61,8 @@ def _lines() -> Iterator[bytes]:
 
 def _load(request: dict[str, Any], spawned_ns: int) -> _Subject:
     """Import, read, open and first call, each timed. The phases add up to the time since the process was spawned."""
-    marks = [spawned_ns, STARTED_NS]
+    phases = _Phases(spawned_ns)
     import importlib
-    from itertools import pairwise
 
     import numpy  # noqa: F401 - every runtime needs it
 
@@ -74,18 +73,33 @@ def _load(request: dict[str, Any], spawned_ns: int) -> _Subject:
     settings = RuntimeSettings(request["threads"])
     artifact = ArtifactReference(**request["artifact"]).open()
     runtime.prepare(settings)
-    marks.append(time.perf_counter_ns())
+    phases.end()
     loaded = runtime.read(artifact)
-    marks.append(time.perf_counter_ns())
+    phases.end()
     session = runtime.open(loaded, artifact, settings)
-    marks.append(time.perf_counter_ns())
+    phases.end()
     inputs = _inputs(request["rotation"])
-    marks_before = time.perf_counter_ns()
+    phases.begin()  # Reading the samples is the experiment's own doing, and no part of a cold start.
     session.run(inputs[0])
-    # Reading the samples is the experiment's own doing, and no part of a cold start.
-    marks.append(marks[-1] + time.perf_counter_ns() - marks_before)
-    phases_ns = [after - before for before, after in pairwise(marks)]
-    return _Subject(session, inputs, phases_ns, artifact.signature.batched())
+    phases.end()
+    return _Subject(session, inputs, phases, artifact.signature.batched())
+
+
+class _Phases:
+    """Time of each phase, and the kernel's peak of memory at its end; looking that up is no part of the next one."""
+
+    def __init__(self, spawned_ns: int) -> None:
+        self.taken_ns = [STARTED_NS - spawned_ns]
+        self.peaks: list[int] = []
+        self._since = STARTED_NS
+
+    def begin(self) -> None:
+        self._since = time.perf_counter_ns()
+
+    def end(self) -> None:
+        self.taken_ns.append(time.perf_counter_ns() - self._since)
+        self.peaks.append(peak_bytes())
+        self.begin()
 
 
 def _inputs(path: str) -> list[dict[str, Any]]:
@@ -102,14 +116,17 @@ class _Subject:
     """A loaded candidate that takes commands."""
 
     def __init__(
-        self, session: Any, inputs: list[dict[str, Any]], phases_ns: list[int], batched: Sequence[str] = ()
+        self, session: Any, inputs: list[dict[str, Any]], phases: _Phases, batched: Sequence[str] = ()
     ) -> None:
         self._session = session
         self._single = self._inputs = inputs
         self._batched = batched
         self._next = 0
         self._reference = session.run(inputs[0])
-        self.opened = {"phases_ns": phases_ns, "threads": session.threads, "peak_bytes": peak_bytes()}
+        self.opened = {
+            "phases_ns": phases.taken_ns, "phases_bytes": phases.peaks, "threads": session.threads,
+            "peak_bytes": peak_bytes(), "switches": _switches(),
+        }  # fmt: skip
 
     def answer(self, command: str, argument: str) -> dict[str, Any]:
         if command == "warmup":

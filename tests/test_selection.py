@@ -99,3 +99,20 @@ def test_a_tie_goes_to_the_more_precise() -> None:
     assert choice.winner == "fp"
     assert "tied with q" in choice.reasons["fp"]
     assert "tied with fp" in choice.reasons["q"]
+
+
+def test_throughput_is_to_be_large_and_cost_to_be_small() -> None:
+    rates = {"a": 100.0, "b": 300.0, "c": None}
+    candidates = [
+        candidate(name, throughput={"rate_per_s": rate}, cost=rate and {"usd_per_million": 1000 / rate})
+        for name, rate in rates.items()
+    ]
+    assert choose(candidates, "throughput").winner == "b"
+    assert choose(candidates, "cost").winner == "b"
+    assert choose(candidates, "cost").reasons["c"] == "was not measured"
+
+
+@pytest.mark.parametrize(("rate", "held"), [(99.0, False), (100.0, True), (None, False)])
+def test_the_gate_on_throughput_is_a_lower_bound(rate: float | None, held: bool) -> None:
+    (gate,) = check_gates(candidate("a", throughput={"rate_per_s": rate}), Gates(throughput_per_s=100))
+    assert gate.held is held

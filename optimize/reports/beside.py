@@ -10,9 +10,12 @@ from optimize.benchmarks.sizing import Fit
 from optimize.execution.baseline import BASELINE, Baseline
 from optimize.execution.nearness import Nearness
 from optimize.execution.on_target import OnTarget
+from optimize.pipeline.schema import Benchmark
 from optimize.reports.model import BaselineReport, CandidateReport, ColdStart, Report, Sizing, TargetReport
 
 MOST_SIZES = 20
+DISAGREE = 0.05
+WORDS = {"cpu": "processor time", "minima": "fastest calls"}
 PHASES = {
     "interpreter_s": "starting Python", "import_s": "importing {library}", "read_s": "reading the file",
     "open_s": "making a session of it", "first_run_s": "the first call",
@@ -57,6 +60,26 @@ def load_profile(cold_start: Mapping[str, Any] | ColdStart, library: str) -> str
     phase = max(PHASES, key=lambda name: float(figures[name]))
     share = figures[phase] / sum(figures[name] for name in PHASES)
     return f"{share:.0%} of the wait is {PHASES[phase].format(library=library)}".replace("%", " %")
+
+
+def measurement_warnings(measured: Mapping[str, Any], benchmark: Benchmark) -> list[str]:
+    """Intervals that stayed wide, with the time that narrow ones would take; ratios that disagree with each other."""
+    ratios = {name: ratio for name, found in measured.items() if (ratio := found.get("latency", {}).get("ratio"))}
+    warnings = []
+    wide = {name: ratio["half_width"] for name, ratio in ratios.items() if ratio["verdict"] == "inconclusive"}
+    if wide:
+        # An interval narrows with the root of the rounds.
+        enough = benchmark.budget_s * (max(wide.values()) / benchmark.half_width) ** 2
+        warnings.append(
+            f"intervals wider than ±{benchmark.half_width:.1%} after benchmark.budget_s: {', '.join(wide)} "
+            f"(±{max(wide.values()):.1%}); about {enough:.0f} s would narrow them, or a quieter machine"
+        )
+    for name, ratio in ratios.items():
+        apart = {word: ratio[word] for word in ("cpu", "minima") if abs(ratio[word] / ratio["value"] - 1) > DISAGREE}
+        if apart:
+            words = ", ".join(f"{value:.2f}× by {WORDS[word]}" for word, value in apart.items())
+            warnings.append(f"{name} takes {ratio['value']:.2f}× the source's time by medians, and {words}")
+    return warnings
 
 
 def lines(report: Report) -> list[str]:

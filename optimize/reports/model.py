@@ -119,6 +119,8 @@ class Memory(Part):
 
     loaded_bytes: int
     peak_bytes: int
+    phases_bytes: dict[str, int] = {}
+    """At the end of each phase of the start: import, read, open, first_run."""
     shared_bytes: int = 0
     """Of the peak, pages of files: several workers hold them once."""
     workers: int | None = None
@@ -406,6 +408,8 @@ class Noise(Part):
     control_ci: Interval | None
     on_core_share: float
     """The least share of its wall time that a single-threaded candidate had its core."""
+    switches_per_s: float | None = None
+    """Involuntary context switches in a second of slices."""
     other_cores: float | None
     """Cores' worth of work by other processes."""
     steal_share: float | None

@@ -13,7 +13,14 @@ from optimize.execution.events import StepResult
 from optimize.execution.on_target import OnTarget
 from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Plan, Stage
-from optimize.reports.beside import Extra, baseline_report, load_profile, sizing_report, target_report
+from optimize.reports.beside import (
+    Extra,
+    baseline_report,
+    load_profile,
+    measurement_warnings,
+    sizing_report,
+    target_report,
+)
 from optimize.reports.model import (
     BundleReport,
     CandidateReport,
@@ -278,17 +285,7 @@ def _warnings(runner: Runner, measured: Mapping[str, Any], on_target: Mapping[st
     noise = _noise(runner)
     if noise and noise.because:
         warnings.append(f"the machine was {noise.verdict} while it was measured: {'; '.join(noise.because)}")
-    wide = [
-        name
-        for name, figures in measured.items()
-        if figures.get("latency", {}).get("ratio", {}).get("verdict") == "inconclusive"
-    ]
-    if wide:
-        half_width = runner.file.pipeline.benchmark.half_width
-        warnings.append(
-            f"intervals wider than ±{half_width:.1%} after benchmark.budget_s: {', '.join(wide)}; a larger budget or a "
-            f"quieter machine narrows them"
-        )
+    warnings += measurement_warnings(measured, runner.file.pipeline.benchmark)
     return warnings
 
 

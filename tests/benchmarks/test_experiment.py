@@ -41,14 +41,17 @@ class Scripted:
         self.world, self.name, self.generation = world, name, generation
         self.call_ms, self.dies = call_ms, dies
         self.calls = 0
-        self.opened: Mapping[str, Any] = {"phases_ns": [MS] * 5, "threads": 1, "peak_bytes": 1000}
+        self.opened: Mapping[str, Any] = {
+            "phases_ns": [MS] * 5, "phases_bytes": [100, 200, 300, 1000], "threads": 1, "peak_bytes": 1000,
+            "switches": 3,
+        }  # fmt: skip
 
     def ask(self, command: str) -> dict[str, Any]:
         if command == "warmup":
             first = [10 * MS, 8 * MS, *(int(self.call_ms(0) * MS) for _ in range(2))]
             return {"first_ns": first, "medians_ns": [int(self.call_ms(0) * MS)], "settled": True}
         if command == "close":
-            return {"peak_bytes": 2000, "same_answers": True, "switches": 0}
+            return {"peak_bytes": 2000, "same_answers": True, "switches": 5}
         count = int(command.split()[1])
         self.world.log.append((self.name, self.generation))
         taken = []
