@@ -59,6 +59,7 @@ def _asked(request: Request, name: str, cpus: Sequence[int]) -> dict[str, Any]:
     reference, wanted = request.artifacts[name], request.parameters
     return {
         "artifact": asdict(reference), "module": wanted["runtimes"][name], "threads": wanted["threads"],
+        "settings": wanted["settings"].get(name, {}),
         # The source is there to be compared with, and not to be served.
         "cpus": list(cpus), "memory_bytes": None if name == wanted["reference"] else wanted["memory_bytes"],
         "rotation": str(Path(request.golden) / "rotation.npz"),

@@ -70,7 +70,7 @@ def _load(request: dict[str, Any], spawned_ns: int) -> _Subject:
     from optimize.stages import RuntimeSettings
 
     runtime = importlib.import_module(request["module"])
-    settings = RuntimeSettings(request["threads"])
+    settings = RuntimeSettings.told(request["settings"], request["threads"])
     artifact = ArtifactReference(**request["artifact"]).open()
     runtime.prepare(settings)
     phases.end()

@@ -15,6 +15,8 @@ from optimize.arrays import Arrays
 from optimize.samples import Rows
 from optimize.sections import Section
 
+AUTO = "auto"
+"""What a candidate is quantized by where a search is to find it."""
 SOURCE_PRECISION = "fp32"
 """Of what is not quantized."""
 
@@ -35,6 +37,8 @@ class Method:
     """It reads `data.calibration`."""
     options: type[Section] = NoOptions
     """What `candidates.options` may set, every key with a default."""
+    remedies: tuple[Mapping[str, Any], ...] = ()
+    """Options that a search tries one after the other where the defaults drift too far."""
     targeted: bool = False
     """It reads the target's instruction sets, which then enter the store's key."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from optimize import stages
 from optimize.errors import UserError
-from optimize.methods import Method, find_method, methods, precision_of
+from optimize.methods import AUTO, Method, find_method, methods, precision_of
 from optimize.pipeline.method_options import method_options
 from optimize.pipeline.schema import Pipeline
 from optimize.pipeline.wording import nearest
@@ -37,7 +37,7 @@ class Step:
     """One piece of work, done in a process of its own.
 
     `module` is the stage module that does it; `needs` are the steps whose results it reads; `options` are those of a
-    quantizer's method, all of them.
+    quantizer's method, all of them; `settings` are those of a check's runtime.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Step:
     options: Mapping[str, Any] = field(default_factory=dict)
     calibrated: bool = False
     targeted: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -56,11 +57,23 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Route:
+    """How a search can quantize in one format: the step, with the method's options as the file has them, and the
+    stages that lead through it."""
+
+    step: Step
+    converter: str
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A path through the plan to something that could be deployed.
 
     `artifact` is the step that makes it and `check` the one that judges it; where no path exists they are empty and
-    `reason` says why. `tried` says what came of the paths before this one.
+    `reason` says why. `tried` says what came of the paths before this one; `settings` is what its runtime is told.
+
+    One whose quantization is `auto` stands on fp32 until the search has found its `method`; `routes` are what the
+    search has to choose from, and `remark` is what it has to say.
     """
 
     name: str
@@ -71,10 +84,14 @@ class Candidate:
     converter: str = ""
     reason: str = ""
     tried: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    method: str = ""
+    routes: tuple[Route, ...] = ()
+    remark: str = ""
 
     @property
     def precision(self) -> str:
-        return precision_of(self.quantization, self.format)
+        return precision_of(self.method or self.quantization, self.format)
 
 
 @dataclass(frozen=True)
@@ -137,7 +154,7 @@ def _expand(pipeline: Pipeline) -> list[Candidate]:
         if name not in runnable:
             others = ", ".join(sorted(made & runnable.keys()))
             raise UserError(f"{name!r} is not a format; one of {others}", f"candidates.formats.{index}")
-    known = ["none", *methods()]
+    known = ["none", *methods(), AUTO]
     for index, name in enumerate(pipeline.candidates.quantization):
         if name not in known:
             raise UserError(
@@ -212,21 +229,50 @@ def _plan_candidate(
     candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step],
     failed: Container[Attempt],
 ) -> Candidate:  # fmt: skip
+    if candidate.quantization == AUTO:
+        return _plan_search(candidate, pipeline, edges, origins, steps, failed)
     path = shortest_path(edges, origins, (candidate.format, candidate.quantization), failed)
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
+    needs = _add_steps(path, pipeline, steps)
+    runtime = stages.runtimes()[candidate.format]
+    settings = pipeline.candidates.settings.get(candidate.format, {})
+    check = Step(
+        f"check:{candidate.name}", Stage.CHECK, _module(runtime), needs, runtime.libraries,
+        makes=(candidate.format, candidate.quantization), settings=settings,
+    )  # fmt: skip
+    steps[check.name] = check
+    return replace(candidate, artifact=needs[-1], check=check.name, converter=_words(path), settings=settings)
+
+
+def _add_steps(path: Sequence[Edge], pipeline: Pipeline, steps: dict[str, Step]) -> tuple[str, ...]:
+    """What a step after them needs."""
     needs: tuple[str, ...] = ("golden",)
     for edge in path:
         step = _stage_step(edge, needs, pipeline)
         steps.setdefault(step.name, step)
         needs = ("golden", step.name)
-    runtime = stages.runtimes()[candidate.format]
-    check = Step(
-        f"check:{candidate.name}", Stage.CHECK, _module(runtime), needs, runtime.libraries,
-        makes=(candidate.format, candidate.quantization),
-    )  # fmt: skip
-    steps[check.name] = check
-    return replace(candidate, artifact=needs[-1], check=check.name, converter=" → ".join(edge.name for edge in path))
+    return needs
+
+
+def _words(path: Sequence[Edge]) -> str:
+    return " → ".join(edge.name for edge in path)
+
+
+def _plan_search(
+    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step],
+    failed: Container[Attempt],
+) -> Candidate:  # fmt: skip
+    """fp32, and what every method of the format starts from; quantizing is the search's."""
+    plain = replace(candidate, name=f"{candidate.format}-none", quantization="none")
+    plain = _plan_candidate(plain, pipeline, edges, origins, steps, failed)
+    routes = []
+    for name, formats in methods().items():
+        path = shortest_path(edges, origins, (candidate.format, name), failed) if candidate.format in formats else None
+        if path and (pipeline.data.calibration or not formats[candidate.format].calibrated):
+            needs = _add_steps(path[:-1], pipeline, steps)
+            routes.append(Route(_stage_step(path[-1], needs, pipeline), _words(path)))
+    return replace(plain, name=candidate.name, quantization=AUTO, routes=tuple(routes))
 
 
 def _stage_step(edge: Edge, needs: tuple[str, ...], pipeline: Pipeline) -> Step:

@@ -37,9 +37,19 @@ TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """What a runtime is told before it loads a model."""
+    """What a runtime is told before it loads a model.
+
+    `options` are fields of the runtime's own `Options` that are to be otherwise than by default.
+    """
 
     threads: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def told(cls, settings: Mapping[str, Any], threads: int) -> RuntimeSettings:
+        """`settings` are a candidate's: `threads`, where they are not those given here, and options by name."""
+        options = {name: value for name, value in settings.items() if name != "threads"}
+        return cls(int(settings.get("threads", threads)), options)
 
 
 class Converter(Protocol):
@@ -86,7 +96,11 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """Loads and runs artifacts of one format. The three loading phases are apart so that each can be timed."""
+    """Loads and runs artifacts of one format. The three loading phases are apart so that each can be timed.
+
+    One that can be told more than its threads also has `Options`, a frozen dataclass with a default for every field,
+    and `tuning`, the settings that a search tries one after the other. Its handler in a bundle does the same with them.
+    """
 
     reads: str
     libraries: tuple[str, ...]
@@ -103,10 +117,12 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServingSettings:
-    """What a bundle's handler is told: `sizes` are those of the named dimensions at which it warms the model up."""
+    """What a bundle's handler is told: `sizes` are those of the named dimensions at which it warms the model up,
+    `options` those of `RuntimeSettings`."""
 
     threads: int = 1
     sizes: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Service(Protocol):

@@ -20,7 +20,7 @@ from optimize.errors import UserError
 from optimize.execution.request import Request
 from optimize.golden import Golden
 from optimize.signature import Signature
-from optimize.stages import Bundle, ServingSettings, bundles, runtimes
+from optimize.stages import Bundle, RuntimeSettings, ServingSettings, bundles, runtimes
 from optimize.versions import library_versions, tool_version
 
 FILE = "model.tar.gz"
@@ -29,10 +29,12 @@ SAMPLES = "golden.npz"
 
 
 def emit(request: Request, output: Path) -> dict[str, Any]:
-    """Parameters: `container`, `name`, `candidate`, `provenance`; optionally `threads` and the gzip `level`."""
+    """Parameters: `container`, `name`, `candidate`, `provenance`; optionally `threads`, the runtime's `settings`
+    and the gzip `level`."""
     model, wanted = request.model, request.parameters
     bundle = choose_bundle(str(wanted["container"]), model.format)
-    settings = ServingSettings(int(wanted.get("threads", 1)), _sizes(request, model.signature))
+    told = RuntimeSettings.told(wanted.get("settings", {}), int(wanted.get("threads", 1)))
+    settings = ServingSettings(told.threads, _sizes(request, model.signature), told.options)
     # On the output's file system, so that the model's files can be linked.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="layout-") as temporary:
         folder = Path(temporary)

@@ -38,7 +38,9 @@ def write_handler(name: str, signature: Signature, settings: ServingSettings, co
     shipped = files("optimize.bundles.handlers")
     for target, origin in [("inference.py", f"serve_{name}.py"), *((shared, shared) for shared in SHARED)]:
         (code / target).write_bytes((shipped / origin).read_bytes())
-    told = signature.to_json() | {"threads": settings.threads, "sizes": dict(settings.sizes)}
+    told = signature.to_json() | {
+        "threads": settings.threads, "sizes": dict(settings.sizes), "options": dict(settings.options),
+    }  # fmt: skip
     (code / "signature.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -36,4 +36,6 @@ def print_plan(prepared: Prepared) -> None:
         click.echo(f"  {step.name:<32} {step.module}{needs}")
     click.echo("candidates:")
     for candidate in plan.candidates:
-        click.echo(f"  {candidate.name:<22} {candidate.converter or f'unsupported: {candidate.reason}'}")
+        searched = ", ".join(route.step.makes[1] for route in candidate.routes)
+        way = f"{candidate.converter}, then a search over {searched}" if searched else candidate.converter
+        click.echo(f"  {candidate.name:<22} {way or f'unsupported: {candidate.reason}'}")

@@ -60,6 +60,7 @@ class Bundling:
             "name": self._pipeline.name,
             "candidate": candidate.name,
             "threads": self._runner.threads,
+            "settings": dict(candidate.settings),
             "provenance": self._provenance(candidate, judged, reason),
         }
         inputs = {"model": self._runner.results[candidate.artifact].made.digest}

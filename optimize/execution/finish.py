@@ -14,6 +14,7 @@ from optimize.execution.measuring import measure
 from optimize.execution.nearness import Nearness
 from optimize.execution.on_target import OnTarget, check_on_target, must_check
 from optimize.execution.runner import Runner
+from optimize.execution.search import Searched
 from optimize.plan import Plan, Stage
 from optimize.reports.beside import Extra
 from optimize.reports.model import BundleReport, Report
@@ -25,11 +26,15 @@ from optimize.store import State
 class Finish:
     """Over one runner whose plan has been carried out."""
 
-    def __init__(self, runner: Runner, plan: Plan, near: Nearness, baseline: Baseline | None = None) -> None:
+    def __init__(
+        self, runner: Runner, plan: Plan, near: Nearness, baseline: Baseline | None = None,
+        searched: Searched | None = None,
+    ) -> None:  # fmt: skip
         self._runner = runner
         self._plan = plan
         self._near = near
         self._baseline = baseline
+        self._searched = searched
         self._pipeline = runner.file.pipeline
 
     def run(self) -> Report:
@@ -45,7 +50,7 @@ class Finish:
             judged = {name: add_figures(self._runner, one, measured, costing) for name, one in judged.items()}
             choice = self._choose(list(judged.values()))
         bundle = self._bundle(choice, judged)
-        extra = Extra(self._near, on_target, self._baseline, self._sizing(choice, judged, on_target))
+        extra = Extra(self._near, on_target, self._baseline, self._sizing(choice, judged, on_target), self._searched)
         return build_report(self._runner, self._plan, extra, judged, choice, measured, bundle)
 
     def _check_on_target(self, judged: Mapping[str, Judged]) -> dict[str, OnTarget]:

@@ -14,6 +14,7 @@ from optimize.execution.costing import Costing
 from optimize.execution.events import StepResult
 from optimize.execution.on_target import OnTarget
 from optimize.execution.runner import Runner
+from optimize.methods import AUTO
 from optimize.plan import Candidate, Stage
 from optimize.selection import Judged, check_gates
 from optimize.store import State
@@ -27,6 +28,8 @@ def judge_candidate(runner: Runner, candidate: Candidate, until: Stage) -> Judge
     blank = Judged(candidate.name, State.UNSUPPORTED, candidate.reason, candidate.precision)
     if candidate.reason:
         return blank
+    if candidate.quantization == AUTO and not candidate.method:
+        return replace(blank, state=State.SKIPPED, reason=f"the run stopped at stage {until}, before the search")
     # Of the check; or of the step that made it, where the run stopped before.
     last = runner.results.get(candidate.check) or runner.results.get(candidate.artifact)
     if last is None:

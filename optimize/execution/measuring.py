@@ -17,9 +17,11 @@ from optimize.execution.request import Request
 from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Stage, Step
 
+Settings = Mapping[str, Any]
 SOURCE = "source"
 MEASURE_LIMIT_S = 4 * 3600.0
 """Latency has its own budget; this only ends a controller that hangs."""
+LIMITS = StepLimits(MEASURE_LIMIT_S, 1 << 62, poll_s=0.25)
 
 
 def measure(
@@ -33,10 +35,9 @@ def measure(
         artifacts[BASELINE] = baseline.reference(runner.signature())
         modules[BASELINE] = _runtime(baseline.format)
         inputs[BASELINE] = baseline.digest
-    parameters = _parameters(runner, modules, emulation)
+    parameters = measure_parameters(runner, modules, emulation, {c.name: c.settings for c in right})
     request = Request(step.stage, "", artifacts, str(runner.golden().files), parameters=parameters)
-    limits = StepLimits(MEASURE_LIMIT_S, 1 << 62, poll_s=0.25)
-    result = runner.run_request(step, _key(runner, step, inputs, parameters), lambda: request, limits)
+    result = runner.run_request(step, _key(runner, step, inputs, parameters), lambda: request, LIMITS)
     runner.results[step.name] = result
     candidates: Mapping[str, Any] = result.payload.get("candidates", {})
     failed = {"failure": f"the measurement ended {result.state}: {result.reason}"}
@@ -67,13 +68,17 @@ def _key(runner: Runner, step: Step, inputs: dict[str, str], parameters: Mapping
     return step_key(step, inputs=inputs, files=files, parameters={**parameters, **own})
 
 
-def _parameters(runner: Runner, modules: Mapping[str, str], emulation: Emulation) -> dict[str, Any]:
+def measure_parameters(
+    runner: Runner, modules: Mapping[str, str], emulation: Emulation, settings: Mapping[str, Settings]
+) -> dict[str, Any]:
+    """`settings` are what runtimes are told, by candidate."""
     pipeline = runner.file.pipeline
     benchmark, margin = pipeline.benchmark, pipeline.gates.regression
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return {
         "reference": SOURCE,
         "runtimes": dict(modules),
+        "settings": {name: dict(told) for name, told in settings.items()},
         "threads": runner.threads,
         "cpus": cores[-runner.threads :],  # The first core is where a machine's interrupts go.
         "processes": benchmark.processes,

@@ -31,8 +31,11 @@ def near_to(pipeline: Pipeline, target: Target) -> Nearness:
 def choose_threads(pipeline: Pipeline, target: Target) -> int:
     cores = physical_cores()
     wanted = pipeline.benchmark.threads
-    if wanted and wanted > cores:
-        raise UserError(f"{wanted} threads on a machine with {cores} cores; write at most {cores}", "benchmark.threads")
+    told = pipeline.candidates.settings.items()
+    asked = {f"candidates.settings.{name}.threads": settings.get("threads") for name, settings in told}
+    for key, threads in {"benchmark.threads": wanted, **asked}.items():
+        if threads and threads > cores:
+            raise UserError(f"{threads} threads on a machine with {cores} cores; write at most {cores}", key)
     return wanted or min(target.threads, cores)
 
 

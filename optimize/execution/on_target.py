@@ -68,6 +68,7 @@ def _run(runner: Runner, candidate: Candidate, emulate: bool) -> StepResult:
     )  # fmt: skip
     parameters = {
         "threads": runner.threads,
+        "settings": dict(candidate.settings),
         "emulate": emulate,
         "environment": {} if emulate else isa_caps(runner.target.isa, local_isa()),
     }

@@ -19,6 +19,7 @@ from optimize.execution.events import Silent, StepResult, Watcher
 from optimize.execution.finish import Finish
 from optimize.execution.nearness import Nearness, near_to
 from optimize.execution.runner import Runner
+from optimize.execution.search import search
 from optimize.execution.targeting import resolve_target
 from optimize.pipeline.loading import PipelineFile, load
 from optimize.pipeline.schema import Pipeline
@@ -130,7 +131,9 @@ def run(
         old = open_baseline(Path(baseline).resolve(), root / "baselines") if baseline else None
         plan = _run_plans(prepared, only, runner, watcher)
         _need_golden(runner)
-        finish = Finish(runner, plan, prepared.near, old)
+        searched = search(runner, plan, prepared.near.emulation)
+        plan = searched.plan if searched else plan
+        finish = Finish(runner, plan, prepared.near, old, searched)
         report = finish.run()
         folder = prepared.file.resolve(prepared.file.pipeline.report.folder)
         paths = write_reports(report, folder)

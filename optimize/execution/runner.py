@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,15 @@ from optimize.store import Entry, State, Store
 from optimize.versions import library_versions, tool_version
 
 DEFAULT_MEMORY_SHARE = 0.8
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a step is given besides artifacts: the user's files by role, the data it opens, its parameters."""
+
+    files: Mapping[str, tuple[Path, ...]]
+    data: Mapping[str, Any]
+    parameters: Mapping[str, Any]
 
 
 class Runner:
@@ -143,6 +152,9 @@ class Runner:
         made_format, quantization = result.step.makes
         return ArtifactReference(str(result.made.files), made_format, quantization, self.signature().to_json())
 
+    def reads(self, step: Step) -> Reads:
+        return Reads(self._files(step), self._data(step), self._parameters(step))
+
     def _files(self, step: Step) -> dict[str, tuple[Path, ...]]:
         """The user's files that count for this step, by role."""
         source = self.file.pipeline.source
@@ -214,7 +226,7 @@ class Runner:
             evaluation = pipeline.data.evaluation
             parameters |= {"labels": evaluation.labels, "metric": evaluation.metric, "metric_output": evaluation.output}
         if step.stage is Stage.CHECK:
-            parameters["threads"] = self.threads
+            parameters |= {"threads": self.threads, "settings": dict(step.settings)}
         if step.stage is Stage.QUANTIZE:
             parameters["options"] = dict(step.options)
         if step.targeted:

@@ -33,7 +33,7 @@ from optimize.golden import (
     whole_batches,
     write_case,
 )
-from optimize.samples import Samples, first_rows
+from optimize.samples import Rows, Samples, first_rows
 from optimize.signature import Signature
 from optimize.stages import RuntimeSettings
 
@@ -128,14 +128,18 @@ def quantize(request: Request, output: Path) -> dict[str, Any]:
     model, quantizer, wanted = request.model, importlib.import_module(request.module), request.parameters
     calibration = None
     if "calibration" in request.data:
-        wanted_rows = dict(request.data["calibration"])
-        if wanted_rows["kind"] == "random":
-            wanted_rows |= {"kind": "file", "place": str(Path(request.golden) / DRAWN_FILE), "rows": None}
-        calibration = open_calibration(wanted_rows, model.signature)
+        calibration = calibration_rows(request, model.signature)
     options = quantizer.method.options.model_validate(wanted["options"])
     examples = Golden(Path(request.golden)).examples()
     task = Task(options, calibration, examples, frozenset(wanted.get("isa", ())), wanted.get("architecture", ""))
     return _made(quantizer.quantize(model, task, output), output)
+
+
+def calibration_rows(request: Request, signature: Signature) -> Rows:
+    wanted = dict(request.data["calibration"])
+    if wanted["kind"] == "random":
+        wanted |= {"kind": "file", "place": str(Path(request.golden) / DRAWN_FILE), "rows": None}
+    return open_calibration(wanted, signature)
 
 
 def _made(made: Made, output: Path) -> dict[str, Any]:
@@ -144,9 +148,8 @@ def _made(made: Made, output: Path) -> dict[str, Any]:
     return {"method": made.method, "notes": list(made.notes)}
 
 
-def open_session(module: str, artifact: Artifact, threads: int) -> Any:
+def open_session(module: str, artifact: Artifact, settings: RuntimeSettings) -> Any:
     runtime = importlib.import_module(module)
-    settings = RuntimeSettings(threads)
     runtime.prepare(settings)
     return runtime.open(runtime.read(artifact), artifact, settings)
 
@@ -154,7 +157,8 @@ def open_session(module: str, artifact: Artifact, threads: int) -> Any:
 def check(request: Request, output: Path) -> dict[str, Any]:
     """Drift against the golden at every case's sizes, and scores on the evaluation rows."""
     artifact, golden_ = request.model, Golden(Path(request.golden))
-    session = open_session(request.module, artifact, request.parameters["threads"])
+    settings = RuntimeSettings.told(request.parameters["settings"], request.parameters["threads"])
+    session = open_session(request.module, artifact, settings)
     meter = DriftMeter()
     for words, inputs, expected in golden_.cases():
         try:
@@ -194,6 +198,18 @@ def check_on_target(request: Request, output: Path) -> dict[str, Any]:
     return check_on_target(request, output)
 
 
+def rank(request: Request, output: Path) -> dict[str, Any]:
+    from optimize.execution.looking import rank
+
+    return rank(request, output)
+
+
+def profile(request: Request, output: Path) -> dict[str, Any]:
+    from optimize.execution.looking import profile
+
+    return profile(request, output)
+
+
 STEPS: dict[str, Callable[[Request, Path], dict[str, Any]]] = {
     "golden": golden,
     "convert": convert,
@@ -203,4 +219,6 @@ STEPS: dict[str, Callable[[Request, Path], dict[str, Any]]] = {
     "measure": measure,
     "bundle": bundle,
     "boot": boot,
+    "rank": rank,
+    "profile": profile,
 }

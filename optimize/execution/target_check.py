@@ -23,6 +23,7 @@ from optimize.drift import DriftMeter
 from optimize.errors import Unsupported
 from optimize.execution.request import Request
 from optimize.golden import Golden
+from optimize.stages import RuntimeSettings
 
 EMULATOR = "qemu-x86_64"
 PROCESSOR = "Haswell"
@@ -46,7 +47,8 @@ def check_on_target(request: Request, output: Path) -> dict[str, Any]:
 def _drift(request: Request) -> dict[str, Any]:
     from optimize.execution.steps import open_session
 
-    session = open_session(request.module, request.model, request.parameters["threads"])
+    settings = RuntimeSettings.told(request.parameters["settings"], request.parameters["threads"])
+    session = open_session(request.module, request.model, settings)
     meter = DriftMeter()
     for words, inputs, expected in Golden(Path(request.golden)).cases():
         meter.add(expected, _run(session, inputs), words)

@@ -12,6 +12,7 @@ import yaml
 from optimize.errors import UserError
 from optimize.pipeline.messages import EXAMPLES, line_of, validate
 from optimize.pipeline.method_options import check_options
+from optimize.pipeline.runtime_settings import check_settings
 from optimize.pipeline.schema import Pipeline
 from optimize.pipeline.wording import nearest
 from optimize.sources.base import SourceOptions, sources
@@ -49,6 +50,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> PipelineFile:
     )
     if pipeline is not None:
         check_options(pipeline.candidates, path, lines, problems)
+        check_settings(pipeline.candidates, path, lines, problems)
     if problems or pipeline is None:
         raise UserError("\n".join(problems))
     file = PipelineFile(path, pipeline, lines)

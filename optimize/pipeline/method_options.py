@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optimize.methods import Method, find_method
+from optimize.methods import AUTO, Method, find_method, methods
 from optimize.pipeline.messages import line_of, validate
 from optimize.pipeline.schema import Candidates
 from optimize.pipeline.wording import nearest
@@ -15,8 +15,12 @@ KEY = "candidates.options"
 
 
 def check_options(candidates: Candidates, path: Path, lines: Mapping[str, int], problems: list[str]) -> None:
-    """Adds a message for each candidate that the file does not have, and for each option that its method has not."""
-    names = {f"{f}-{q}": (q, f) for f in candidates.formats for q in candidates.quantization}
+    """Adds a message for each candidate that the file does not have, and for each option that its method has not.
+
+    A search starts from the options of every method it tries.
+    """
+    quantization = (*candidates.quantization, *(methods() if AUTO in candidates.quantization else ()))
+    names = {f"{f}-{q}": (q, f) for f in candidates.formats for q in quantization}
     for name, options in candidates.options.items():
         key = f"{KEY}.{name}"
         where = f"{path}{line_of(key, lines)}: {key}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, SerializeAsAny, field_validator, model_validator
 
+from optimize.durations import seconds
+from optimize.methods import AUTO
 from optimize.pipeline.data import Data
 from optimize.pipeline.targets import TargetSection
 from optimize.sections import Section
@@ -16,13 +18,43 @@ Objective = Literal["latency", "cold_start", "throughput", "cost", "size", "memo
 
 
 class Candidates(Section):
-    """What is made: every format at every quantization."""
+    """What is made: every format at every quantization. `quantization: auto` is short for `[none, auto]`."""
 
     formats: tuple[str, ...] = Field(default=("torchscript", "onnx", "saved_model"), min_length=1)
     quantization: tuple[str, ...] = Field(default=("none", "dynamic", "static"), min_length=1)
-    """`none`, and names of methods: docs/quantization.md has them."""
+    """`none`, and names of methods: docs/quantization.md has them. `auto` searches for the fastest that is right, and
+    brings `none` with it, against which it is timed."""
     options: dict[str, dict[str, Any]] = Field(default={})
     """By candidate, what its method is to do otherwise than by default: `onnx-static: {calibration: percentile}`."""
+    settings: dict[str, dict[str, Any]] = Field(default={})
+    """By format, what its runtime is told, in the bundle too: `onnx: {spinning: false, threads: 1}`."""
+    budget: str | float = "10m"
+    """Time for the trials of `auto`, as they once took: `90s`, `10m`, `1.5h`."""
+    tune: bool = False
+    """Let `auto` try settings of the runtime too."""
+
+    @field_validator("quantization", mode="before")
+    @classmethod
+    def _auto_beside_none(cls, value: Any) -> Any:
+        value = [AUTO] if value == AUTO else value
+        return ["none", *value] if isinstance(value, list | tuple) and AUTO in value and "none" not in value else value
+
+    @field_validator("budget")
+    @classmethod
+    def _some_time(cls, value: str | float) -> str | float:
+        seconds(value)
+        return value
+
+    @model_validator(mode="after")
+    def _search_of_something(self) -> Self:
+        for key in ("budget", "tune"):
+            if key in self.model_fields_set and AUTO not in self.quantization:
+                raise ValueError(f"{key} is for a search, and nothing is searched for; write `quantization: auto`")
+        return self
+
+    @property
+    def budget_s(self) -> float:
+        return seconds(self.budget)
 
     @field_validator("formats", "quantization")
     @classmethod

@@ -10,6 +10,7 @@ from optimize.benchmarks.sizing import Fit
 from optimize.execution.baseline import BASELINE, Baseline
 from optimize.execution.nearness import Nearness
 from optimize.execution.on_target import OnTarget
+from optimize.execution.search import Searched
 from optimize.pipeline.schema import Benchmark
 from optimize.reports.model import BaselineReport, CandidateReport, ColdStart, Report, Sizing, TargetReport
 
@@ -28,6 +29,7 @@ class Extra:
     on_target: Mapping[str, OnTarget]
     baseline: Baseline | None
     sizing: Sequence[Fit]
+    searched: Searched | None
 
 
 def target_report(near: Nearness) -> TargetReport:

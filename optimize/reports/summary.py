@@ -32,6 +32,7 @@ from optimize.reports.model import (
     StepReport,
 )
 from optimize.reports.samples import distill
+from optimize.reports.searched import search_report
 from optimize.selection import Choice, Judged
 from optimize.store import State
 from optimize.versions import tool_version
@@ -69,6 +70,7 @@ def build_report(
         pipeline=runner.file.pipeline.model_dump(mode="json"),
         candidates=candidates,
         steps=[_step(result) for result in runner.results.values()],
+        search=search_report(extra.searched) if extra.searched else None,
         warnings=_warnings(runner, measured, extra.on_target),
     )
 
@@ -152,13 +154,14 @@ def _candidate(
     check = runner.results.get(candidate.check)
     made = runner.results.get(candidate.artifact)
     on_target = extra.on_target.get(candidate.name)
+    reason = choice.reasons[candidate.name] if judged.state is State.OK else judged.reason
     return CandidateReport(
         name=candidate.name,
         format=candidate.format,
         quantization=candidate.quantization,
         precision=candidate.precision,
         state=judged.state.value,
-        reason=choice.reasons[candidate.name] if judged.state is State.OK else judged.reason,
+        reason="; ".join(filter(None, (reason, candidate.remark))),
         converter=candidate.converter,
         method=str(made.payload.get("method", "")) if made else "",
         tried=list(candidate.tried),
@@ -176,6 +179,7 @@ def _candidate(
         fidelity=extra.near.fidelity,
         gates=[Gate(**vars_of(gate)) for gate in judged.gates],
         steps=_way(candidate, plan),
+        settings=dict(candidate.settings),
     )
 
 

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from optimize.plan import Stage
 from optimize.reports.beside import lines
-from optimize.reports.model import Report
+from optimize.reports.model import Report, SearchReport
+from optimize.reports.searched import HEADER, summary_line, trial_cells
 from optimize.reports.table import COLUMNS, fitting, gap, measured_where, ranked
 from optimize.store import State
 
@@ -28,6 +29,10 @@ def print_report(report: Report, console: Console) -> None:
     console.print()
     if any(c.reason for c in report.candidates):
         console.print(_reasons(report), highlight=False)
+        console.print()
+    if report.search:
+        console.print(_trials(report.search), highlight=False)
+        console.print(Text(f"{summary_line(report.search)}.", style="dim"), soft_wrap=True)
         console.print()
     console.print(Text(report.sentence, style="bold"), soft_wrap=True)
     if not Stage.MEASURE.after(Stage(report.until)):
@@ -65,6 +70,15 @@ def _reasons(report: Report) -> Table:
         style = _style(candidate.name == report.winner, candidate.state)
         lines.add_row(Text(candidate.name, style=style), Text(why(candidate.state, candidate.reason)))
     return lines
+
+
+def _trials(search: SearchReport) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for title in HEADER:
+        table.add_column(title, overflow="fold", justify="left" if title in ("trial", "state", "") else "right")
+    for trial in search.trials:
+        table.add_row(*map(Text, trial_cells(trial)), style=_style(trial.best, trial.state))
+    return table
 
 
 def why(state: str, reason: str) -> str:

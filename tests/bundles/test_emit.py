@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable
@@ -101,3 +103,21 @@ def test_the_manifest_has_digests_and_provenance_and_no_path_of_this_machine(emi
 def test_a_container_that_cannot_serve_the_winner_is_refused(container: str, format: str, expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         choose_bundle(container, format)
+
+
+def test_what_the_runtime_was_told_is_told_by_the_handler_too(
+    model: Model, golden: Callable[[str], Path], carry_out: Carry
+) -> None:
+    told = {"threads": 2, "spinning": False, "graph_optimization": "basic", "arena": False}
+    _, made = carry_out(emit_request(model("onnx", "single"), golden("single"), settings=told))
+    with tarfile.open(made / "model.tar.gz") as tar:
+        settings = json.load(tar.extractfile("code/signature.json"))  # type: ignore[arg-type]
+        tar.extractall(made / "opened", filter="data")
+    assert settings["threads"] == 2 and settings["options"] == {k: v for k, v in told.items() if k != "threads"}
+    ask = (
+        "import sys; sys.path.insert(0, 'code'); import inference; options = inference.model_fn('.').get_session_options(); "
+        "print(options.intra_op_num_threads, options.graph_optimization_level.name, options.enable_cpu_mem_arena, "
+        "options.get_session_config_entry('session.intra_op.allow_spinning'))"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], cwd=made / "opened", capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["2", "ORT_ENABLE_BASIC", "False", "0"], done.stderr

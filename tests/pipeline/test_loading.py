@@ -132,3 +132,27 @@ def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
 def test_what_only_follows_from_another_error_is_not_said(onnx_project: Project) -> None:
     """A list whose one element is refused is not too short besides."""
     assert "at least" not in message(onnx_project(), "candidates.formats=[1]")
+
+
+@pytest.mark.parametrize("budget", ["0", "-5", "0s", "10 minuten", "soon"])
+def test_a_budget_that_no_search_could_spend_is_refused(onnx_project: Project, budget: str) -> None:
+    path = onnx_project(candidates={"formats": ["onnx"], "quantization": "auto", "budget": budget})
+    said = message(path)
+    assert "candidates.budget" in said and "write one such as 90s, 10m or 1.5h" in said
+
+
+def test_auto_brings_fp32_with_it(onnx_project: Project) -> None:
+    candidates = load(onnx_project(candidates={"formats": ["onnx"], "quantization": "auto"})).pipeline.candidates
+    assert candidates.quantization == ("none", "auto") and candidates.budget_s == 600
+
+
+def test_a_budget_without_a_search_is_refused(onnx_project: Project) -> None:
+    path = onnx_project(candidates={"formats": ["onnx"], "quantization": ["none"], "budget": "5m"})
+    assert "nothing is searched for; write `quantization: auto`" in message(path)
+
+
+def test_a_setting_that_a_runtime_does_not_understand_is_refused(onnx_project: Project) -> None:
+    told = {"onnx": {"spining": False}, "onx": {}}
+    said = message(onnx_project(candidates={"formats": ["onnx"], "quantization": ["none"], "settings": told}))
+    assert "candidates.settings.onnx.spining: unknown key, did you mean 'spinning'?" in said
+    assert "candidates.settings.onx: no format of the file, did you mean 'onnx'?" in said

@@ -63,12 +63,14 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Settings:
-    """`signature.json`: `sizes` are those of the named dimensions at which the model is warmed up."""
+    """`signature.json`: `sizes` are those of the named dimensions at which the model is warmed up, `options` what the
+    runtime is told besides its threads."""
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     threads: int
     sizes: dict[str, int]
+    options: dict[str, Any]
 
 
 def read_settings(path: Path) -> Settings:
@@ -77,7 +79,7 @@ def read_settings(path: Path) -> Settings:
         tuple(Tensor(item["name"], item["dtype"], tuple(item["shape"])) for item in value[role])
         for role in ("inputs", "outputs")
     )
-    return Settings(inputs, outputs, int(value["threads"]), dict(value["sizes"]))
+    return Settings(inputs, outputs, int(value["threads"]), dict(value["sizes"]), dict(value.get("options", {})))
 
 
 def warm_up_inputs(settings: Settings) -> Arrays | None:

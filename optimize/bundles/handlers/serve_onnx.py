@@ -22,6 +22,7 @@ def model_fn(model_dir: str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = SETTINGS.threads
     options.inter_op_num_threads = 1
+    set_options(options, SETTINGS.options)
     path = str(Path(model_dir) / "model.onnx")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     inputs = warm_up_inputs(SETTINGS)
@@ -29,6 +30,17 @@ def model_fn(model_dir: str) -> Any:
         session.run(OUTPUTS, inputs)
     METRICS.put("LoadTime", time.perf_counter() - started)
     return session
+
+
+def set_options(options: Any, told: dict[str, Any]) -> None:
+    """What the model was measured with, where it is not the default."""
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = {
+        "disabled": levels.ORT_DISABLE_ALL, "basic": levels.ORT_ENABLE_BASIC, "extended": levels.ORT_ENABLE_EXTENDED,
+        "all": levels.ORT_ENABLE_ALL,
+    }[told.get("graph_optimization", "all")]  # fmt: skip
+    options.enable_cpu_mem_arena = told.get("arena", True)
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(told.get("spinning", True))))
 
 
 def input_fn(body: bytes | str, content_type: str) -> Arrays:

@@ -1,0 +1,214 @@
+"""Drives the search behind `quantization: auto`: asks the strategy, carries out what it asks for, stops at the budget.
+
+It comes after the plan's own steps, since it starts from what they converted, and before anything is measured in full.
+Trials are made one after the other, so that their seconds are their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from optimize import stages
+from optimize.benchmarks.emulation import Emulation
+from optimize.benchmarks.targets import local_isa
+from optimize.execution.events import StepResult
+from optimize.execution.keys import step_key
+from optimize.execution.request import Request
+from optimize.execution.runner import Runner
+from optimize.execution.trials import Carried, Trials
+from optimize.methods import AUTO, find_method, methods
+from optimize.plan import Candidate, Plan, Stage, Step
+from optimize.search import PROFILERS, RANKERS
+from optimize.search.budget import Budget
+from optimize.search.choosing import best
+from optimize.search.explaining import instructions, why_slower
+from optimize.search.space import NONE, Proposal, Ranking, Space, Way, in_words
+from optimize.search.strategy import Answer, Strategy
+from optimize.store import State
+
+EVERYTHING = "everything there is to try was tried"
+
+
+@dataclass
+class Searched:
+    """What a search has come to: the plan with the trials' steps in it, and its candidates on their best trials."""
+
+    plan: Plan
+    budget: Budget
+    stopped: str = EVERYTHING
+    carried: list[Carried] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    """By trial: what its own steps took, those aside that an earlier trial had already made."""
+    chosen: dict[str, Carried] = field(default_factory=dict)
+    """By format."""
+    sensitivity: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    slower: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def search(runner: Runner, plan: Plan, emulation: Emulation) -> Searched | None:
+    """None where the plan has nothing to search for, or ends before anything is measured."""
+    wanted = any(candidate.quantization == AUTO for candidate in plan.candidates)
+    return Search(runner, plan, emulation).run() if wanted and not Stage.MEASURE.after(plan.until) else None
+
+
+class Search:
+    """Over one runner whose plan has been carried out."""
+
+    def __init__(self, runner: Runner, plan: Plan, emulation: Emulation) -> None:
+        self._runner = runner
+        self._candidates = {c.format: c for c in plan.candidates if c.quantization == AUTO and self._stands(c)}
+        self._trials = {format: Trials(runner, candidate, emulation) for format, candidate in self._candidates.items()}
+        self._found = Searched(plan, Budget(runner.file.pipeline.candidates.budget_s))
+
+    def _stands(self, candidate: Candidate) -> bool:
+        """Whether there is an fp32 to search from."""
+        checked = self._runner.results.get(candidate.check)
+        return checked is not None and checked.state is State.OK
+
+    def run(self) -> Searched:
+        found = self._found
+        space = make_space(self._runner, list(self._candidates.values()), found.notes)
+        asking = Strategy(space).ask()
+        question = next(asking, None)
+        while question is not None:
+            if isinstance(question, Proposal) and (why := found.budget.stops(question)):
+                found.stopped = why
+                break
+            answer = self._rank(question) if isinstance(question, Ranking) else self._try(question)
+            try:
+                question = asking.send(answer)
+            except StopIteration:
+                break
+        self._conclude()
+        return found
+
+    def _try(self, proposal: Proposal) -> Answer:
+        found = self._found
+        carried = self._trials[proposal.format].carry_out(proposal, len(found.carried) + 1)
+        spent = sum(self._count(result) for result in carried.results)
+        found.budget.end_trial(proposal, spent)
+        found.carried.append(carried)
+        found.seconds.append(spent)
+        found.plan = replace(found.plan, steps={**found.plan.steps, **carried.steps})
+        return carried.trial
+
+    def _count(self, result: StepResult) -> float:
+        return self._found.budget.count(str(result.entry.path), result.record["seconds"]) if result.entry else 0.0
+
+    def _rank(self, question: Ranking) -> Answer:
+        """Also where it could not be done: then there are none, and the search goes on without."""
+        carried = next(one for one in self._found.carried if one.trial.proposal == question.proposal)
+        result = self._beside("rank", RANKERS[question.format], carried)
+        layers = result.payload.get("layers", [])
+        self._found.sensitivity[question.format] = layers
+        if result.state is not State.OK:
+            self._found.notes.append(f"{result.step.title} ended {result.state}: {result.reason}")
+        return [layer["layer"] for layer in layers]
+
+    def _beside(self, verb: str, module: str, carried: Carried) -> StepResult:
+        """A step that looks at fp32 and at a trial's artifact."""
+        runner, candidate = self._runner, self._candidates[carried.candidate.format]
+        runtime = stages.runtimes()[candidate.format]
+        made = {"model": candidate.artifact, "quantized": carried.candidate.artifact}
+        step = Step(
+            f"{verb}:{candidate.format}", Stage.CHECK, module, tuple(made.values()), runtime.libraries,
+            calibrated=verb == "rank" and runner.file.pipeline.data.calibration is not None,
+            settings=carried.candidate.settings,
+        )  # fmt: skip
+        reads = runner.reads(step)
+        inputs = {role: runner.results[name].made.digest for role, name in made.items()}
+        inputs["rotation"] = runner.golden().record["files"]["rotation.npz"]
+        artifacts = {role: runner.artifact(name) for role, name in made.items()}
+        request = Request(
+            verb, module, artifacts, str(runner.golden().files), str(runner.file.base.resolve()), reads.data,
+            reads.parameters,
+        )  # fmt: skip
+        key = step_key(step, inputs=inputs, files=reads.files, parameters=reads.parameters)
+        result = runner.run_request(step, key, lambda: request)
+        runner.results[step.name] = result
+        self._found.plan = replace(self._found.plan, steps={**self._found.plan.steps, step.name: step})
+        self._count(result)
+        return result
+
+    def _conclude(self) -> None:
+        found = self._found
+        for format in self._candidates:
+            own = [one for one in found.carried if one.candidate.format == format]
+            chosen = best([one.trial for one in own])
+            if chosen is not None:
+                found.chosen[format] = next(one for one in own if one.trial is chosen)
+                self._explain(format, found.chosen[format])
+        candidates = tuple(self._concluded(c) if c.quantization == AUTO else c for c in found.plan.candidates)
+        found.plan = replace(found.plan, candidates=candidates)
+
+    def _explain(self, format: str, chosen: Carried) -> None:
+        """Why int8 is no faster, where that is so."""
+        ratio = chosen.trial.ratio
+        if ratio is None or ratio.value < 1 or chosen.trial.proposal.method == NONE:
+            return
+        here = local_isa()
+        reasons = instructions(here.names, here.architecture, "this machine")
+        if format in PROFILERS:
+            result = self._beside("profile", PROFILERS[format], chosen)
+            if result.state is State.OK:
+                facts = result.payload
+                reasons += why_slower(facts["model"], facts["quantized"], facts["copy_bytes_per_s"])
+        self._found.slower[format] = reasons
+
+    def _concluded(self, candidate: Candidate) -> Candidate:
+        found, chosen = self._found, self._found.chosen.get(candidate.format)
+        if chosen is None:
+            nothing = f"no method quantizes {candidate.format} here"
+            stands = candidate.format in self._candidates
+            return replace(candidate, method=NONE, reason=nothing if stands else candidate.reason)
+        trial = chosen.trial
+        count = sum(one.candidate.format == candidate.format for one in found.carried)
+        of = f"the best of {count} trials" if trial.cleared else f"the nearest of {count} trials, none of them right"
+        remark = f"{in_words(trial.proposal)}, {of}"
+        slower = found.slower.get(candidate.format)
+        if slower:
+            remark += f"; no faster than fp32: {'; '.join(slower)}"
+        return replace(chosen.candidate, remark=remark)
+
+
+def make_space(runner: Runner, candidates: Sequence[Candidate], notes: list[str]) -> Space:
+    """What can be tried; `notes` is told what cannot, and why."""
+    candidates_of_file = runner.file.pipeline.candidates
+    ways, tuning = [], {}
+    for candidate in candidates:
+        ways += [_way(candidate.format, route.step, notes) for route in candidate.routes]
+        if not runner.file.pipeline.data.calibration:
+            calibrated = [
+                name for name, of in methods().items() if candidate.format in of and of[candidate.format].calibrated
+            ]
+            notes += [
+                f"{candidate.format}-{name} was not tried: the file names no calibration data" for name in calibrated
+            ]
+        if candidates_of_file.tune:
+            tuning[candidate.format] = _tuning(runner, candidate, notes)
+    return Space(tuple(ways), tuning)
+
+
+def _way(format: str, step: Step, notes: list[str]) -> Way:
+    name = step.makes[1]
+    method = find_method(name, format)
+    if method is None:
+        raise KeyError(f"{format}-{name} has a step and no method")
+    can = "exclude" in method.options.model_fields
+    if not can:
+        notes.append(f"{format}-{name}: its quantizer has no option to leave layers in float")
+    elif format not in RANKERS:
+        notes.append(f"{format}-{name}: layers were not left in float, since there is no way to rank those of {format}")
+    return Way(format, name, method.calibrated, method.remedies, can and format in RANKERS)
+
+
+def _tuning(runner: Runner, candidate: Candidate, notes: list[str]) -> tuple[Mapping[str, Any], ...]:
+    runtime = stages.runtimes()[candidate.format]
+    if not hasattr(runtime, "tuning"):
+        notes.append(f"{candidate.format}: its runtime has no settings to tune")
+        return ()
+    now = {"threads": runner.threads, **candidate.settings}
+    return tuple(one for one in runtime.tuning if any(now.get(key) != value for key, value in one.items()))

@@ -1,0 +1,106 @@
+"""What a search may try, and what is known of what it has tried. No input or output happens here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from optimize.store import State
+
+Settings = Mapping[str, Any]
+NONE = "none"
+"""The method of a trial in fp32."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A method of quantization as it can be had for this source in one format."""
+
+    format: str
+    method: str
+    calibrated: bool
+    remedies: tuple[Mapping[str, Any], ...] = ()
+    """Options to try in turn where the defaults drift too far."""
+    excludes: bool = False
+    """It has the option `exclude`, and the layers of this format can be ranked."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """`ways` in the order of the tables; `tuning` by format, settings that may help, in order."""
+
+    ways: tuple[Way, ...]
+    tuning: Mapping[str, tuple[Settings, ...]] = field(default_factory=dict)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(way.format for way in self.ways))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial to make. `method` is `none` where only the runtime's settings are tried."""
+
+    format: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
+
+
+def in_words(proposal: Proposal) -> str:
+    """`static, calibration percentile, in float: conv1 conv2`."""
+    told: Mapping[str, Any] = {**proposal.options, **proposal.settings}
+    words = [_option(key, value) for key, value in told.items()]
+    return ", ".join(["fp32" if proposal.method == NONE else proposal.method, *words])
+
+
+def _option(key: str, value: Any) -> str:
+    if key != "exclude":
+        return f"{key} {value}"
+    more = f" and {len(value) - 3} more" if len(value) > 3 else ""
+    return f"in float: {' '.join(map(str, value[:3]))}{more}"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A question besides the trials: which layers of the format are the most sensitive, first to last.
+
+    `proposal` is a trial that has been made, and whose artifact is looked at.
+    """
+
+    format: str
+    proposal: Proposal
+
+
+@dataclass(frozen=True)
+class Interval:
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A proposal that was carried out.
+
+    `distance` is how far its outputs are from the golden: 1 - cosine of the worst output. `ratio` is of its latency to
+    that of fp32 in the same format, and there only for a trial that clears the bar. `figure` is what the objective
+    makes small, in one unit for all trials of a format.
+    """
+
+    proposal: Proposal
+    state: State
+    reason: str = ""
+    distance: float | None = None
+    ratio: Interval | None = None
+    figure: float | None = None
+
+    @property
+    def cleared(self) -> bool:
+        return self.state is State.OK and self.ratio is not None
+
+    @property
+    def wrong(self) -> bool:
+        """It ran and does not clear the bar, which other options may mend."""
+        return self.state in (State.OK, State.DRIFTED) and self.distance is not None and not self.cleared

@@ -1,0 +1,106 @@
+"""In which order things are tried: a conversation that asks for one trial at a time and is told what came of it.
+
+What it asks depends on the answers alone, so that the same answers lead through the same trials: a search that was
+killed is resumed by asking again from the start, with the answers out of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from optimize.search.space import NONE, Proposal, Ranking, Settings, Space, Trial, Way
+
+Ask = Proposal | Ranking
+Answer = Trial | Sequence[str]
+Asking = Generator[Ask, Answer, None]
+
+
+class Strategy:
+    """Methods with their defaults first, the uncalibrated before the calibrated; then remedies where those drift; then
+    layers back to float; then the runtime's settings."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._trials: list[Trial] = []
+        self._ranked: dict[str, tuple[str, ...]] = {}
+
+    def ask(self) -> Asking:
+        ways = sorted(self._space.ways, key=lambda way: way.calibrated)
+        for way in ways:
+            yield from self._try(Proposal(way.format, way.method))
+        for way in ways:
+            yield from self._remedies(way)
+        for way in ways:
+            if way.excludes and self._mendable(way):
+                yield from self._exclusions(way)
+        for format, settings in self._space.tuning.items():
+            yield from self._tune(format, settings)
+
+    def _try(self, proposal: Proposal) -> Generator[Ask, Answer, Trial]:
+        answer = yield proposal
+        if not isinstance(answer, Trial):
+            raise TypeError(f"asked for a trial, and told {answer!r}")
+        self._trials.append(answer)
+        return answer
+
+    def _remedies(self, way: Way) -> Asking:
+        """Until one clears: they move the drift, and the latency hardly."""
+        for options in way.remedies:
+            if not self._mendable(way):
+                return
+            yield from self._try(Proposal(way.format, way.method, options))
+
+    def _mendable(self, way: Way) -> bool:
+        own = self._of(way)
+        return any(trial.wrong for trial in own) and not any(trial.cleared for trial in own)
+
+    def _of(self, way: Way) -> list[Trial]:
+        return [t for t in self._trials if (t.proposal.format, t.proposal.method) == (way.format, way.method)]
+
+    def _exclusions(self, way: Way) -> Asking:
+        """The fewest of the most sensitive layers that must be left in float: doubled until the bar is cleared, then
+        halved back. At least one layer stays quantized."""
+        base = min((t for t in self._of(way) if t.wrong), key=lambda t: t.distance or 0.0)
+        layers = yield from self._rank(base.proposal)
+        failed, count = 0, 1
+        cleared = 0
+        while not cleared and failed < len(layers) - 1:
+            count = min(count, len(layers) - 1)
+            trial = yield from self._try(_without(base.proposal, layers[:count]))
+            failed, cleared = (failed, count) if trial.cleared else (count, 0)
+            count *= 2
+        while cleared - failed > 1:
+            count = (failed + cleared) // 2
+            trial = yield from self._try(_without(base.proposal, layers[:count]))
+            failed, cleared = (failed, count) if trial.cleared else (count, cleared)
+
+    def _rank(self, base: Proposal) -> Generator[Ask, Answer, tuple[str, ...]]:
+        """Once per format."""
+        if base.format not in self._ranked:
+            answer = yield Ranking(base.format, base)
+            if isinstance(answer, Trial):
+                raise TypeError(f"asked for layers, and told {answer!r}")
+            self._ranked[base.format] = tuple(answer)
+        return self._ranked[base.format]
+
+    def _tune(self, format: str, tuning: Sequence[Settings]) -> Asking:
+        """One setting after the other on the fastest so far; kept where it is faster for sure."""
+        fastest = self._fastest(format)
+        base = fastest.proposal if fastest else Proposal(format, NONE)
+        best = fastest.ratio.value if fastest and fastest.ratio else 1.0
+        for settings in tuning:
+            trial = yield from self._try(replace(base, settings={**base.settings, **settings}))
+            if trial.cleared and trial.ratio and trial.ratio.high < best:
+                base, best = trial.proposal, trial.ratio.value
+
+    def _fastest(self, format: str) -> Trial | None:
+        """None where nothing that clears the bar is faster than fp32."""
+        own = [t for t in self._trials if t.proposal.format == format and t.cleared and t.ratio and t.ratio.value < 1]
+        return min(own, key=lambda t: t.ratio.value if t.ratio else 1.0, default=None)
+
+
+def _without(base: Proposal, layers: Sequence[str]) -> Proposal:
+    options: Mapping[str, Any] = {**base.options, "exclude": [*base.options.get("exclude", ()), *layers]}
+    return replace(base, options=options)
