@@ -120,4 +120,4 @@ def test_what_the_runtime_was_told_is_told_by_the_handler_too(
         "options.get_session_config_entry('session.intra_op.allow_spinning'))"
     )
     done = subprocess.run([sys.executable, "-c", ask], cwd=made / "opened", capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["2", "ORT_ENABLE_BASIC", "False", "0"], done.stderr
+    assert done.stdout.startswith("2 ORT_ENABLE_BASIC False 0\n"), done.stdout + done.stderr
