@@ -43,6 +43,13 @@ def _present(name: str, state: str, lines: Iterable[Line]) -> Iterator[Row]:
 def _lines(candidate: CandidateReport) -> Iterator[Line]:
     yield from _timing(candidate.latency, candidate.cold_start, candidate.memory)
     yield "size", "bytes", candidate.size_bytes, None
+    if candidate.throughput:
+        yield "throughput", "requests/s", candidate.throughput.rate_per_s, None
+        yield "throughput_closed_loop", "rows/s", candidate.throughput.best_rows_per_s, None
+    if candidate.cost:
+        yield "cost", "usd per million", candidate.cost.usd_per_million, None
+    if candidate.regression:
+        yield "latency_ratio_to_baseline", "ratio", candidate.regression.ratio, candidate.regression.ci
     if candidate.accuracy:
         accuracy = candidate.accuracy
         yield "accuracy", "share", accuracy.score, None
@@ -66,6 +73,7 @@ def _timing(latency: Latency | None, cold_start: ColdStart | None, memory: Memor
     if memory:
         yield "memory_loaded", "bytes", memory.loaded_bytes, None
         yield "memory_peak", "bytes", memory.peak_bytes, None
+        yield "memory_of_all_workers", "bytes", memory.workers_bytes, None
 
 
 def _harmless(text: str) -> str:

@@ -102,6 +102,20 @@ def test_a_machine_that_slows_down_falls_on_all_alike() -> None:
     assert figures["same"]["latency"]["ratio"]["value"] == pytest.approx(1, rel=0.02)
 
 
+def test_a_machine_that_steps_down_falls_on_all_alike() -> None:
+    world = World()
+    world.speed = lambda now: 1.0 if now < 4 else 1.6
+    figures, _, _ = run({"source": steady(4, 1), "same": steady(4, 2)}, world=world)
+    assert figures["same"]["latency"]["ratio"]["value"] == pytest.approx(1, rel=0.02)
+
+
+def test_a_slow_first_call_is_no_part_of_the_latency() -> None:
+    calm = steady(4, 2)
+    figures, _, _ = run({"source": steady(4, 1), "slow": lambda i: 400 if i == 1 else calm(i)})
+    assert figures["slow"]["latency"]["ratio"]["value"] == pytest.approx(1, rel=0.02)
+    assert figures["slow"]["latency"]["p50_ms"] == pytest.approx(4, rel=0.02)
+
+
 def test_outliers_do_not_move_the_ratio() -> None:
     def spiky(seed: int) -> Callable[[int], float]:
         calm, rng = steady(4, seed), np.random.default_rng(seed)
