@@ -157,10 +157,9 @@ class Runner:
 
     def _files(self, step: Step) -> dict[str, tuple[Path, ...]]:
         """The user's files that count for this step, by role."""
-        source = self.file.pipeline.source
         files: dict[str, tuple[Path, ...]] = {}
         if self._reads_source(step):
-            files |= {f"source.{role}": paths for role, paths in source.content(self.file.base).items()}
+            files |= {f"source.{role}": paths for role, paths in self._source_files().items()}
         data = self.file.pipeline.data
         for role in self._roles(step):
             if role == "evaluation" and data.evaluation:
@@ -168,6 +167,13 @@ class Runner:
             elif data.calibration:
                 files[role] = data.calibration.content(self.file.base)
         return files
+
+    def _source_files(self) -> dict[str, tuple[Path, ...]]:
+        """Raises UserError, with its place in the pipeline file, where a file that names others is not whole."""
+        try:
+            return self.file.pipeline.source.content(self.file.base)
+        except UserError as error:
+            raise (self.file.located(error) if error.key else error) from error
 
     def _reads_source(self, step: Step) -> bool:
         return step.stage is Stage.GOLDEN or step.needs == ("golden",)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.forked import ForkedWorkers
+from optimize.stages import runtimes
+from tests.forked import ForkedWorkers
 
 ZOOS = (
     "tests.matrix.zoo_pytorch",
@@ -41,6 +42,15 @@ class Case:
     """Further keyword arguments of `make`."""
     formats: tuple[str, ...] = USUAL
     quantization: tuple[str, ...] = ("none",)
+    repeated: tuple[str, ...] = MISSION
+    """The formats that the test repeats; the documents have all of `formats`."""
+    smaller: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of `make` for the test: fewer and narrower layers of the same architecture."""
+
+    def to_repeat(self) -> Case:
+        """As the test runs it."""
+        wanted = [name for name in self.formats or runtimes() if not self.repeated or name in self.repeated]
+        return replace(self, formats=tuple(wanted), changes={**self.changes, **self.smaller})
 
     def build(self, folder: Path, workers: ForkedWorkers) -> dict[str, Any]:
         family = "tensorflow" if self.kind in ("keras", "saved_model") else "torch"

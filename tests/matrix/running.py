@@ -18,8 +18,8 @@ import yaml
 from optimize.execution import runner
 from optimize.execution.run import run
 from optimize.stages import runtimes
+from tests.forked import ForkedWorkers
 from tests.matrix.case import Case, all_cases
-from tests.matrix.forked import ForkedWorkers
 
 DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """\

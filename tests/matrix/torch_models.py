@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -92,6 +94,26 @@ class Untouched(nn.Module):
         return {"logits": self.head(x), "same": x}
 
 
+@dataclass
+class Found:
+    scores: torch.Tensor
+    parts: dict[str, torch.Tensor | tuple[torch.Tensor, ...]]
+    nothing: torch.Tensor | None = None
+
+
+class Nested(nn.Module):
+    """A dataclass of dicts and tuples; of two inputs one may be left out, and is."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x, weights=None):
+        hidden = torch.relu(self.layer(x))
+        weighed = hidden if weights is None else hidden * weights[..., None]
+        return Found(self.head(weighed), {"mean": weighed.mean(1), "ends": (weighed[:, 0], weighed[:, -1])})
+
+
 class UsedTwice(nn.Module):
     def __init__(self):
         super().__init__()
@@ -126,8 +148,8 @@ def hugging(kind, config, attention="eager", **settings):
     return getattr(transformers, kind)._from_config(made, attn_implementation=attention)
 
 
-def resnet50():
-    return hugging("ResNetForImageClassification", "ResNetConfig")
+def resnet50(**sizes):
+    return hugging("ResNetForImageClassification", "ResNetConfig", **sizes)
 
 
 def vit():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import Case
+from tests.matrix.case import EVERY, Case
 
 
 def rows() -> tuple[Any, Any]:
@@ -120,7 +120,7 @@ def lightgbm_classifier(folder: Path) -> dict[str, Any]:
 HERE = "tests.matrix.zoo_estimators"
 CASES = (
     Case("linear regression", "sklearn", f"{HERE}:linear_regression"),
-    Case("random forest", "sklearn", f"{HERE}:random_forest"),
+    Case("random forest", "sklearn", f"{HERE}:random_forest", repeated=EVERY),
     Case("scaler, one-hot and random forest over columns", "sklearn", f"{HERE}:column_pipeline"),
     Case("text in columns and labels", "sklearn", f"{HERE}:words_in_columns"),
     Case("documents, TF-IDF", "sklearn", f"{HERE}:documents"),

@@ -10,6 +10,7 @@ from typing import Any
 from tests.matrix.case import EVERY, Case
 
 ROWS = {"x": {"dtype": "float32", "shape": ["batch", 8]}}
+STEPS = {"x": {"dtype": "float32", "shape": ["batch", "sequence", 8]}}
 IMAGE = {"image": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
 PIXELS = {"pixel_values": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
 TOKENS = {"tokens": {"dtype": "int64", "shape": ["batch", "sequence"]}}
@@ -38,7 +39,7 @@ def module(folder: Path, name: str, inputs: dict[str, Any], **source: Any) -> di
 
     shutil.copy(torch_models.__file__, folder / "model.py")
     torch.manual_seed(0)
-    made = getattr(torch_models, name)()
+    made = getattr(torch_models, name)(**source.get("arguments", {}))
     _spread(made)
     save_model(made, str(folder / "weights.safetensors"))
     rng = np.random.default_rng(0)
@@ -67,14 +68,22 @@ def _spread(made: Any) -> None:
             layer.running_var.uniform_(0.5, 1.5)
 
 
+RESNET_14 = {"embedding_size": 16, "hidden_sizes": [16, 32, 64, 128], "depths": [1, 1, 1, 1]}
+
+
 def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
     return Case(title, "pytorch", "tests.matrix.zoo_pytorch:module", {"name": name, "inputs": inputs, **source})
 
 
 CASES = (
-    replace(case("MLP", "mlp", ROWS), formats=EVERY),
-    replace(case("CNN with batch norm", "cnn", IMAGE), formats=EVERY, quantization=("none", "dynamic", "static")),
-    case("ResNet-50", "resnet50", PIXELS),
+    replace(case("MLP", "mlp", ROWS), formats=EVERY, repeated=EVERY),
+    replace(
+        case("CNN with batch norm", "cnn", IMAGE),
+        formats=EVERY,
+        repeated=EVERY,
+        quantization=("none", "dynamic", "static"),
+    ),
+    replace(case("ResNet-50", "resnet50", PIXELS), smaller={"arguments": RESNET_14}),
     case("ViT", "vit", PIXELS),
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
     case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
@@ -85,6 +94,7 @@ CASES = (
     case("left in train mode", "LeftInTraining", ROWS),
     case("int64, bool and float16 inputs", "ManyTypes", TYPES),
     case("an output that is the input", "Untouched", ROWS),
+    case("nested outputs, an optional input, a range", "Nested", STEPS, dimensions={"sequence": [2, 16]}),
     case("a layer used twice", "UsedTwice", ROWS),
     case("ten dimensions", "TenDimensions", {"x": {"dtype": "float32", "shape": ["batch", *[2] * 9]}}),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import Case
+from tests.matrix.case import EVERY, Case
 
 
 def perceptron(folder: Path, suffix: str) -> dict[str, Any]:
@@ -31,20 +32,51 @@ def two_inputs(folder: Path) -> dict[str, Any]:
     return _saved(Model({"a": a, "b": b}, {"score": layers.Dense(1)(hidden), "hidden": hidden}), folder)
 
 
-def mobilenet(folder: Path) -> dict[str, Any]:
+def application(folder: Path, name: str, **settings: Any) -> dict[str, Any]:
     """Its running statistics are those of a batch: fresh ones let every output be the same."""
     import keras
     import numpy as np
 
     keras.utils.set_random_seed(0)
-    model = keras.applications.MobileNetV2(
-        (64, 64, 3), alpha=0.35, weights=None, classes=10, classifier_activation=None
-    )
+    sizes: dict[str, Any] = {"input_shape": (64, 64, 3), "weights": None, "classes": 10}
+    model = getattr(keras.applications, name)(**sizes, classifier_activation=None, **settings)
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.momentum = 0.0
     model(np.random.default_rng(1).standard_normal((32, 64, 64, 3)).astype(np.float32), training=True)
     return _saved(model, folder)
+
+
+LAYERS = """
+import keras
+
+@keras.saving.register_keras_serializable("own")
+class Gated(keras.layers.Layer):
+    def __init__(self, units, **settings):
+        super().__init__(**settings)
+        self.units = units
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 2 * self.units), name="kernel")
+
+    def call(self, x):
+        value, gate = keras.ops.split(x @ self.kernel, 2, axis=-1)
+        return value * keras.ops.sigmoid(gate)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+"""
+
+
+def own_layer(folder: Path) -> dict[str, Any]:
+    from keras import Sequential, layers
+
+    (folder / "layers.py").write_text(LAYERS, encoding="utf-8")
+    scope: dict[str, Any] = {}
+    exec(LAYERS, scope)
+    found = _saved(Sequential([_input((8,)), scope["Gated"](6), layers.Dense(3)]), folder)
+    found["source"]["custom_objects"] = "layers.py"
+    return found
 
 
 def versions(folder: Path) -> dict[str, Any]:
@@ -77,10 +109,15 @@ def case(title: str, kind: str, make: str, **changes: Any) -> Case:
 
 
 CASES = (
-    case("Keras MLP", "keras", "perceptron", suffix="keras"),
+    replace(case("Keras MLP", "keras", "perceptron", suffix="keras"), repeated=EVERY),
     case("Keras MLP in .h5", "keras", "perceptron", suffix="h5"),
     case("Keras embedding and LSTM", "keras", "tagger"),
     case("Keras two inputs, dict output", "keras", "two_inputs"),
-    case("Keras MobileNetV2", "keras", "mobilenet"),
+    replace(
+        case("Keras MobileNetV2", "keras", "application", name="MobileNetV2", alpha=0.35),
+        repeated=("onnx", "saved_model"),
+    ),
+    replace(case("Keras ResNet50", "keras", "application", name="ResNet50"), repeated=("saved_model",)),
+    case("Keras, a layer of its own", "keras", "own_layer"),
     case("SavedModel in version folders", "saved_model", "versions"),
 )

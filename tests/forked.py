@@ -1,10 +1,10 @@
 """Workers that are forked off processes which have imported the libraries.
 
-The models of the matrix are tiny: nearly all of the time of a step went into starting Python and importing torch or
+Models of tests are tiny: nearly all of the time of a step went into starting Python and importing torch or
 TensorFlow. What a step does is not touched, and each still has a process of its own; only its limits are not enforced.
-Both the test and `python -m tests.matrix.running` use these workers.
+The matrix, its test and `python -m tests.matrix.running` use these workers.
 
-`python -m tests.matrix.forked FAMILY` is such a process: a line of JSON in, `null` or the child's end out.
+`python -m tests.forked FAMILY` is such a process: a line of JSON in, `null` or the child's end out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from optimize.execution.process import Outcome, StepLimits, Workers, _outcome, clean_environment
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 IMPORTS = {
     "torch": ("torch", "torch.export", "torch.onnx", "onnxscript", "onnx", "onnxruntime", "safetensors.torch"),
     "tensorflow": ("tensorflow", "keras", "onnx"),
@@ -36,7 +36,7 @@ class Parent:
 
     def __init__(self, family: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.matrix.forked", family], cwd=ROOT, env=clean_environment(), text=True,
+            [sys.executable, "-m", "tests.forked", family], cwd=ROOT, env=clean_environment(), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
