@@ -15,6 +15,9 @@ from optimize.signature import Signature
 reads = "onnx"
 makes = "openvino"
 libraries = ("openvino",)
+MOST = 2**31 - 1
+END = 2**62
+"""Beyond it stands what means `to the end` in a slice, which OpenVINO knows."""
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
@@ -28,8 +31,11 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     except failures as error:
         raise Unsupported(f"OpenVINO cannot convert the ONNX graph: {_cause(error)}") from error
     _check(converted, model.signature)
+    _check_numbers(converted)
     openvino.save_model(converted, output / FILE, compress_to_fp16=False)
-    return Made(f"openvino.convert_model, {len(converted.get_ops())} operations")
+    wide = [s.name for s in (*model.signature.inputs, *model.signature.outputs) if s.dtype in ("int64", "uint64")]
+    notes = (f"computes whole numbers in 32 bits: {', '.join(wide)} must stay within ±{MOST}",) if wide else ()
+    return Made(f"openvino.convert_model, {len(converted.get_ops())} operations", notes)
 
 
 def _cause(error: Exception) -> str:
@@ -48,3 +54,19 @@ def _check(converted: Any, signature: Signature) -> None:
         for dimension, size in zip(spec.shape, shapes[spec.name], strict=True):
             if isinstance(dimension, str) and size.is_static:
                 raise Unsupported(f"dimension {dimension} of {spec.name} became {size} in OpenVINO's graph")
+
+
+def _check_numbers(converted: Any) -> None:
+    """Raises Unsupported for a whole number that the CPU plug-in, which computes int64 as int32, would change."""
+    import numpy as np
+
+    for operation in converted.get_ops():
+        if operation.get_type_name() == "Constant" and operation.get_element_type().to_string() == "i64":
+            values = operation.get_data()
+            large = values[(values > MOST) | (values < -MOST - 1)]
+            lost = large[np.abs(large.astype(np.float64)) < END]
+            if lost.size:
+                raise Unsupported(
+                    f"OpenVINO computes int64 in 32 bits, and the model holds {lost.flat[0]}; keep its numbers within "
+                    f"±{MOST}"
+                )
