@@ -19,8 +19,9 @@ libraries = ("torch", "onnx", "onnxscript", "onnxruntime")
 FILE = "model.onnx"
 OPSET = 20
 """What the torch.export-based exporter of torch 2.13 writes without converting versions."""
-INLINE_BYTES = 1_500_000_000
-"""Larger weights go beside the file: one protobuf message holds less than 2 GB."""
+INLINE_BYTES = 256_000_000
+"""Larger weights go beside the file: written as a part of one message they take three times their size in memory, and
+such a message holds less than 2 GB."""
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:

@@ -88,7 +88,7 @@ def build_module(model: Artifact) -> Any:
     if options["factory"] is not None:
         module = _call_factory(options, base)
         what = f"{options['weights']} does not fit {options['factory']}({_arguments(options)})"
-        fit(module, state.state_dict() if isinstance(state, torch.nn.Module) else state, what)
+        fit(module, state.state_dict() if isinstance(state, torch.nn.Module) else state, what, options["weights"])
     elif isinstance(state, torch.nn.Module):
         module = state
     else:

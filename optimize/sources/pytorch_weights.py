@@ -6,9 +6,12 @@ Kinds of files: `.safetensors`; `.pt`, `.pth`, `.bin` as `torch.save` writes the
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
+import mmap
 import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,14 +131,15 @@ def _likely(names: list[str]) -> str:
     return next((name for name in names if "model" in name or name == "state_dict"), names[0])
 
 
-def fit(module: Any, state: Mapping[str, Any], what: str) -> None:
+def fit(module: Any, state: Mapping[str, Any], what: str, path: str) -> None:
     """Put the tensors of `state` in the place of the module's own, at the module's dtypes.
 
     They are not copied, so that the file stays mapped and the module's first weights are let go; except where they lie
     unaligned, for which kernels round otherwise (safetensors; torch.save aligns to 64 bytes), and where the module
-    holds views of its weights elsewhere, which would go on showing the first ones. Names that share one
-    parameter (tied weights) still share it afterwards, and one of them is enough in the file. `what` begins the message
-    of the UserError where keys or shapes are not exactly the module's.
+    holds views of its weights elsewhere, which would go on showing the first ones. Of safetensors, each of which lies
+    alone in its file, pages are let go as they are copied: either way memory holds the weights once. Names that share
+    one parameter (tied weights) still share it afterwards, and one of them is enough in the file. `path` is the file,
+    and `what` begins the message of the UserError where keys or shapes are not exactly the module's.
     """
     views = _has_views(module)
     own = module.state_dict()
@@ -143,11 +147,37 @@ def fit(module: Any, state: Mapping[str, Any], what: str) -> None:
     state = {**state, **{name: state[twin] for name, twin in ties.items() if name not in state and twin in state}}
     _check_keys(own, state, what)
     _check_shapes(own, state, what)
-    fitted = {name: tensor.to(own[name].dtype) for name, tensor in state.items()}
-    module.load_state_dict(fitted, assign=_aligned(fitted) and not views)
+    if _aligned(state) and not views:
+        module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()}, assign=True)
+    else:
+        _copy(state, own, mapped="safetensors" in path)
     for name, twin in ties.items():
         owner, _, attribute = name.rpartition(".")
         setattr(module.get_submodule(owner), attribute, module.get_parameter(twin))
+
+
+def _copy(state: Mapping[str, Any], own: Mapping[str, Any], mapped: bool) -> None:
+    import torch
+
+    done: set[tuple[int, int]] = set()
+    with torch.no_grad():
+        for name, tensor in state.items():
+            pair = (tensor.data_ptr(), own[name].data_ptr())
+            if pair not in done:  # Of tied weights the other name.
+                own[name].copy_(tensor)
+                if mapped:
+                    _let_go(tensor)
+            done.add(pair)
+
+
+def _let_go(tensor: Any) -> None:
+    """The whole pages that the tensor lies in, which are those of a mapped file, and can be read again."""
+    if sys.platform == "linux":
+        MADV_DONTNEED = 4
+        start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        end = (tensor.data_ptr() + tensor.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        if end > start:
+            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_DONTNEED)
 
 
 def _aligned(state: Mapping[str, Any]) -> bool:
