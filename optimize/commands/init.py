@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,26 +33,32 @@ INPUT = re.compile(r"(?P<name>[^=\s]+)=(?P<dtype>[a-z]+[0-9]*)\[(?P<shape>[^\]]*
 )
 @click.option("--calibration", type=click.Path(path_type=Path), help="An .npz with one array per input.")
 @click.option("--evaluation", type=click.Path(path_type=Path), help="An .npz with labels as well.")
+@click.option("--trust", is_flag=True, help="You made the model yourself: what loading it executes may be executed.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def command(
     model: Path, output: Path, factory: str | None, inputs: tuple[str, ...], calibration: Path | None,
-    evaluation: Path | None, force: bool,
+    evaluation: Path | None, trust: bool, force: bool,
 ) -> int:  # fmt: skip
     """Look at MODEL and write a commented pipeline file for it; ask only what cannot be found out."""
     from optimize.newcomers.drafting import draft_text
     from optimize.newcomers.looking import look
     from optimize.newcomers.paths import paths_from
+    from optimize.reports.summary import megabytes
 
     if output.exists() and not force:
         raise UserError(f"{output} is there already; add --force to write over it, or --output OTHER.yaml")
     seen = look(model)
     _check_kind(seen)
-    click.echo(f"{seen.path}: {seen.what}, {seen.size_bytes / 1e6:,.2f} MB")
+    click.echo(f"{seen.path}: {seen.what}, {megabytes(seen.size_bytes)}")
+    trusted = trust or _ask_trust(seen)
     data = _data(seen, calibration, evaluation)
-    draft = _draft(seen, output.resolve().parent, factory, dict(map(_parse_input, inputs)), data)
+    draft = replace(
+        _draft(seen, output.resolve().parent, factory, dict(map(_parse_input, inputs)), data), trusted=trusted
+    )
     schema = _write_schema(output.resolve().parent)
     _write(output, draft_text(draft, paths_from(seen.kind), schema))
-    click.echo(f"wrote {output}; next: optimize plan {output}, then: optimize run {output}")
+    first = "" if trusted or not seen.trust else "say in it whether you trust the model, then: "
+    click.echo(f"wrote {output}; next: {first}optimize plan {output}, then: optimize run {output}")
     return 0
 
 
@@ -63,6 +70,14 @@ def _check_kind(seen: Seen) -> None:
             f"{seen.path} is {seen.what}, and this release has no source of kind {seen.kind}; it has "
             f"{', '.join(sources())}"
         )
+
+
+def _ask_trust(seen: Seen) -> bool:
+    """Only at a terminal: elsewhere the question stands in the file, and `optimize run` asks it."""
+    if not seen.trust or not sys.stdin.isatty():
+        return False
+    executes = ", ".join(seen.trust)
+    return click.confirm(f"Loading it executes {executes}. Did you make it yourself, or do you trust who did?")
 
 
 def _data(seen: Seen, calibration: Path | None, evaluation: Path | None) -> tuple[DataFile | None, DataFile | None]:

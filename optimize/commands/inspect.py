@@ -34,7 +34,9 @@ def command(model: Path, as_json: bool) -> int:
 
 
 def _print(seen: Seen, found: Mapping[str, Any]) -> None:
-    click.echo(f"{seen.path}: {seen.what}, {seen.size_bytes / 1e6:,.2f} MB")
+    from optimize.reports.summary import megabytes
+
+    click.echo(f"{seen.path}: {seen.what}, {megabytes(seen.size_bytes)}")
     for fact in (*seen.facts, *found.get("facts", ())):
         click.echo(f"  {fact}")
     for side in ("inputs", "outputs"):
@@ -42,9 +44,9 @@ def _print(seen: Seen, found: Mapping[str, Any]) -> None:
             click.echo(f"  {side[:-1]:<7} {spec['name']}: {spec['dtype']}[{', '.join(map(str, spec['shape']))}]")
     if "parameters" in found:
         click.echo(f"  {found['parameters']:,} parameters")
-    if found.get("operators"):
-        operators = ", ".join(f"{name} ×{count}" for name, count in found["operators"].items())
-        click.echo(f"  operators: {operators}")
+    for what in ("operators", "layers"):
+        if found.get(what):
+            click.echo(f"  {what}: {', '.join(f'{name} ×{count}' for name, count in found[what].items())}")
     if "problem" in found:
         click.echo(f"  it could not be looked into: {found['problem']}")
     if seen.trust:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,12 @@ def _saved_model(path: Path) -> dict[str, Any]:
     }
 
 
+def _opened(kind: str, path: Path) -> dict[str, Any]:
+    from optimize.newcomers.opening import opened
+
+    return opened(kind, path)
+
+
 def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common())
 
@@ -174,6 +181,7 @@ READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "torchscript": _torchscript,
     "exported_program": _exported_program,
     "saved_model": _saved_model,
+    **{kind: partial(_opened, kind) for kind in ("keras", "huggingface", "sklearn", "xgboost", "lightgbm")},
 }
 
 

@@ -25,6 +25,8 @@ class Draft:
     evaluation: str = ""
     labels: str = ""
     trust: Sequence[str] = ()
+    trusted: bool = False
+    """Whether the user has said so."""
 
 
 def draft_name(text: str) -> str:
@@ -61,8 +63,8 @@ def _source(draft: Draft) -> str:
         else:
             lines.append(f"  {key}: {_flow(value)}{comment}")
     if draft.trust:
-        lines.append(f"  # Loading this model executes {', '.join(draft.trust)}. If you made it yourself, say so:")
-        lines.append("  # trust: true")
+        lines.append(f"  # Loading this model executes {', '.join(draft.trust)}.")
+        lines.append("  trust: true" if draft.trusted else "  # If you made it yourself, say so:\n  # trust: true")
     return "\n".join(lines) + "\n"
 
 
@@ -83,22 +85,29 @@ def _data(draft: Draft) -> str:
 
 
 def _candidates(draft: Draft, paths: Sequence[Way]) -> str:
-    """Only what some converter leads to; static quantization only where there is data to calibrate on."""
+    """What some converter leads to, with what is installed, and a container serves, so that the file runs as it is;
+    static quantization only where there is data to calibrate on."""
     there = [path for path in paths if path.stages]
-    formats = list(dict.fromkeys(path.format for path in there))
-    methods = [q for q in QUANTIZATIONS if any(path.quantization == q for path in there)]
+    usable = [path for path in there if path.served and not path.missing] or there
+    formats = list(dict.fromkeys(path.format for path in usable))
+    methods = [q for q in QUANTIZATIONS if any(path.quantization == q for path in usable)]
     lines = ["candidates:", f"  formats: {_flow(formats)}"]
     if "static" in methods and not draft.calibration:
         methods.remove("static")
         lines.append(f"  quantization: {_flow(methods)}    # static as well, once data.calibration is there")
     else:
         lines.append(f"  quantization: {_flow(methods)}")
-    missing = sorted({library for path in there for library in path.missing})
-    if missing:
-        lines.append(
-            f"  # Not installed here: {', '.join(missing)}; `optimize doctor pipeline.yaml` says what to type."
-        )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_left_out(there, formats)]) + "\n"
+
+
+def _left_out(there: Sequence[Way], formats: Sequence[str]) -> list[str]:
+    others = [path for path in there if path.format not in formats]
+    unserved = list(dict.fromkeys(path.format for path in others if not path.served))
+    missing = sorted({library for path in others if path.served for library in path.missing})
+    return [
+        *([f"  # No container serves these yet, but they can be measured: {', '.join(unserved)}"] if unserved else []),
+        *([f"  # More with {', '.join(missing)}; `optimize doctor` says what to type."] if missing else []),
+    ]
 
 
 PLAIN = re.compile(r"[A-Za-z0-9_./-]*[A-Za-z_/-][A-Za-z0-9_./:-]*")

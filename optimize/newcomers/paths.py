@@ -26,6 +26,8 @@ class Way:
     stages: tuple[str, ...]
     missing: tuple[str, ...]
     """Distributions that are not installed."""
+    served: bool = True
+    """Whether some container serves the format."""
 
     @property
     def words(self) -> str:
@@ -47,7 +49,8 @@ def _path(edges: list[Edge], origins: Sequence[Node], name: str, quantization: s
     way = shortest_path(edges, origins, (name, quantization)) or []
     libraries = dict.fromkeys(library for edge in way for library in edge.libraries)
     missing = tuple(library for library in libraries if not _is_there(library))
-    return Way(f"{name}-{quantization}", name, quantization, tuple(edge.name for edge in way), missing)
+    served = any(name in bundle.formats for bundle in stages.stages("bundles").values())
+    return Way(f"{name}-{quantization}", name, quantization, tuple(edge.name for edge in way), missing, served)
 
 
 def _is_there(library: str) -> bool:
