@@ -43,7 +43,7 @@ def command(
     from optimize.newcomers.drafting import draft_text
     from optimize.newcomers.looking import look
     from optimize.newcomers.paths import paths_from
-    from optimize.reports.summary import megabytes
+    from optimize.reports.words import megabytes
 
     if output.exists() and not force:
         raise UserError(f"{output} is there already; add --force to write over it, or --output OTHER.yaml")

@@ -34,7 +34,7 @@ def command(model: Path, as_json: bool) -> int:
 
 
 def _print(seen: Seen, found: Mapping[str, Any]) -> None:
-    from optimize.reports.summary import megabytes
+    from optimize.reports.words import megabytes
 
     click.echo(f"{seen.path}: {seen.what}, {megabytes(seen.size_bytes)}")
     for fact in (*seen.facts, *found.get("facts", ())):

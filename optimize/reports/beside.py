@@ -13,6 +13,7 @@ from optimize.execution.on_target import OnTarget
 from optimize.execution.search import Searched
 from optimize.pipeline.schema import Benchmark
 from optimize.reports.model import BaselineReport, CandidateReport, ColdStart, Report, Sizing, TargetReport
+from optimize.reports.searching import search_lines
 
 MOST_SIZES = 20
 DISAGREE = 0.05
@@ -90,7 +91,7 @@ def lines(report: Report) -> list[str]:
     found = [f"Cold start: {winner.cold_start.profile}"] if winner and winner.cold_start else []
     if winner:
         found += [*_throughput(winner), *_memory(winner), *_cost(winner)]
-    found += [*_baseline(report), *_sizing(report), *_target(report)]
+    found += [*search_lines(report), *_baseline(report), *_sizing(report), *_target(report)]
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,11 +17,13 @@ from typing import Any
 
 import yaml
 
+from optimize.reports.beside import lines
 from optimize.reports.derivation import derivation
+from optimize.reports.grids import Grid, grids
 from optimize.reports.model import CandidateReport, Report
 from optimize.reports.plots import plot_data
-from optimize.reports.summary import megabytes, speed
-from optimize.reports.table import COLUMNS, measured_where, ranked
+from optimize.reports.table import COLUMNS, bound_in_signs, measured_where, ranked
+from optimize.reports.words import megabytes, speed
 
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "report.js")
 
@@ -37,6 +40,7 @@ def to_html(report: Report) -> str:
     measured = any(c.latency for c in report.candidates)
     drifts = any(c.drift for c in report.candidates)
     tree = derivation(report)
+    asked = grids(report)
     return render(
         "report.html",
         report=report,
@@ -48,7 +52,9 @@ def to_html(report: Report) -> str:
         measured_where=measured_where(report),
         drifts=drifts,
         tree=tree,
-        sections=_sections(measured, drifts, tree is not None, bool(report.steps)),
+        grids=asked,
+        beside=lines(report) if measured else [],
+        sections=_sections(measured, drifts, asked, tree is not None, bool(report.steps)),
         facts=_facts(report),
         pipeline=yaml.safe_dump(report.pipeline, sort_keys=False, allow_unicode=True) if report.pipeline else "",
         data=as_script_data(plot_data(report)),
@@ -143,11 +149,12 @@ def _accuracy_card(winner: CandidateReport) -> Card | None:
     return Card("accuracy", f"{winner.accuracy.score:.2%}", detail)
 
 
-def _gates(report: Report) -> dict[str, float]:
-    return {gate.name: gate.bound for candidate in report.candidates for gate in candidate.gates}
+def _gates(report: Report) -> dict[str, str]:
+    """Gate to the bound in signs."""
+    return {gate.name: bound_in_signs(gate.name, gate.bound) for c in report.candidates for gate in c.gates}
 
 
-def _sections(measured: bool, drifts: bool, tree: bool, steps: bool) -> list[tuple[str, str]]:
+def _sections(measured: bool, drifts: bool, asked: Sequence[Grid], tree: bool, steps: bool) -> list[tuple[str, str]]:
     figures = [
         ("trade-off", "Trade-off"), ("cold-start", "Cold start"), ("latency", "Latency"), ("rounds", "Rounds"),
         ("memory", "Memory"), ("size", "Size"),
@@ -156,6 +163,7 @@ def _sections(measured: bool, drifts: bool, tree: bool, steps: bool) -> list[tup
         ("candidates", "Candidates"),
         *(figures if measured else []),
         *([("drift", "Drift")] if drifts else []),
+        *((grid.anchor, grid.title) for grid in asked),
         *([("derivation", "How each came to be")] if tree else []),
         *([("again", "Run again")] if steps else []),
         ("provenance", "Environment"),

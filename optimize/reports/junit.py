@@ -10,6 +10,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from optimize.reports.model import CandidateReport, Gate, Report
+from optimize.selection import AT_LEAST
 from optimize.store import State
 
 UNTRIED = (State.UNSUPPORTED, State.SKIPPED)
@@ -50,7 +51,9 @@ def _candidate(root: ET.Element, candidate: CandidateReport, bounds: dict[str, f
         ET.SubElement(case, word, message=clean(f"{candidate.state}: {candidate.reason}"))
     judged = {gate.name: gate for gate in candidate.gates}
     for gate, bound in bounds.items():
-        case = ET.SubElement(suite, "testcase", classname=name, name=f"{gate} at most {bound:g}")
+        case = ET.SubElement(
+            suite, "testcase", classname=name, name=f"{gate} {'at least' if gate in AT_LEAST else 'at most'} {bound:g}"
+        )
         _gate(case, judged.get(gate), candidate)
 
 

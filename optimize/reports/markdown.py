@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from optimize.reports.beside import lines
-from optimize.reports.model import Report, SearchReport
-from optimize.reports.searched import HEADER, summary_line, trial_cells
+from optimize.reports.grids import as_markdown, grids
+from optimize.reports.model import Report
 from optimize.reports.table import COLUMNS, measured_where, ranked
 from optimize.store import State
 
@@ -23,8 +23,10 @@ def to_markdown(report: Report) -> str:
     parts += [f"> **Note:** {escape(warning)}." for warning in report.warnings]
     if report.bundle:
         parts.append(f"Bundle: {_code(report.bundle.path)}, sha256 {_code(report.bundle.digest)}")
-    parts += [_searched(report.search)] if report.search else []
     parts += [_folded("Why each won or lost", _reasons(report)), _folded("Gates", _gates(report))]
+    parts += [
+        _folded(escape(grid.title), [escape(grid.about), "", *as_markdown(grid, escape)]) for grid in grids(report)
+    ]
     parts += [_folded("Steps that did not end ok, and the commands that run them again", _again(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -38,14 +40,6 @@ def _table(report: Report) -> list[str]:
             cells[0] = f"**{cells[0]}**"
         lines.append("| " + " | ".join(cells) + " |")
     return lines
-
-
-def _searched(search: SearchReport) -> str:
-    """The trials, folded under the line that says how the search ended."""
-    rows = [f"| {' | '.join(HEADER)} |", "|--:|:--|:--|--:|--:|--:|:--|"]
-    rows += [f"| {' | '.join(map(escape, trial_cells(trial)))} |" for trial in search.trials]
-    rows += ["", *(f"- {escape(note)}" for note in search.notes)]
-    return _folded(escape(summary_line(search)), rows)
 
 
 def _reasons(report: Report) -> list[str]:

@@ -14,6 +14,7 @@ from optimize.reports.model import (
     OutputDrift,
     Report,
 )
+from optimize.reports.searching import search_data
 
 PHASES = ("interpreter", "import", "read", "open", "first_run")
 SOURCE = "source"
@@ -25,6 +26,14 @@ def plot_data(report: Report) -> dict[str, Any]:
         "rows": plot_rows(report),
         "gates": {name: bound for name, bound in report.pipeline.get("gates", {}).items() if bound is not None},
         "target": report.target.name,
+        "search": search_data(report),
+        "probes": [
+            {"label": c.name, "format": c.format, "target": c.throughput.p99_target_ms, **probe.model_dump()}
+            for c in report.candidates
+            if c.throughput
+            for probe in c.throughput.probes
+            if probe.p99_ms is not None
+        ],
     }
 
 

@@ -33,6 +33,7 @@ from optimize.reports.model import (
 )
 from optimize.reports.samples import distill
 from optimize.reports.searched import search_report
+from optimize.reports.words import megabytes, speed
 from optimize.selection import Choice, Judged
 from optimize.store import State
 from optimize.versions import tool_version
@@ -131,20 +132,6 @@ def _size(count: int, source_bytes: int | None) -> str:
         return f"as large ({megabytes(count)})"
     times = f"{ratio:.1f}× smaller" if ratio > 1 else f"{1 / ratio:.1f}× larger"
     return f"{times} ({megabytes(count)})"
-
-
-def speed(ratio: float, ci: tuple[float, float]) -> str:
-    """A ratio of times as a factor: never without its interval."""
-    if ratio <= 1:
-        return f"{1 / ratio:.2f}× [{1 / ci[1]:.2f}, {1 / ci[0]:.2f}] faster"
-    return f"{ratio:.2f}× [{ci[0]:.2f}, {ci[1]:.2f}] slower"
-
-
-def megabytes(count: int) -> str:
-    """Two figures that count, at least: 0.0031 MB, 0.31 MB, 3.14 MB, 314 MB."""
-    return (
-        f"{count / 1e6:.2g} MB" if count < 1e4 else f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"
-    )
 
 
 def _candidate(

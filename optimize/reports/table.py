@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from optimize.reports.model import CandidateReport, Report, SourceRatio
-from optimize.reports.summary import megabytes
+from optimize.reports.words import megabytes
+from optimize.selection import AT_LEAST
 
 NONE = "–"
 
@@ -160,6 +161,10 @@ def ranked(report: Report) -> list[CandidateReport]:
         return (c.name != report.winner, float("inf") if latency is None else latency, order[c.name])
 
     return sorted(report.candidates, key=place)
+
+
+def bound_in_signs(gate: str, bound: float) -> str:
+    return f"{'≥' if gate in AT_LEAST else '≤'} {bound:g}"
 
 
 def measured_where(report: Report) -> str:

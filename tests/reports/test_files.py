@@ -41,6 +41,23 @@ def test_markdown_of_hostile_names_holds_no_tag_of_theirs(hostile: Report) -> No
     assert page.count("<tr>") == rendered_rows(hostile)
 
 
+def test_markdown_folds_what_was_searched_and_what_else_was_asked_for(searched: Report) -> None:
+    page = rendered(searched)
+    for title in ("What the search tried", "Error of quantization by layer", "Throughput", "Against the old artifact"):
+        assert f"<summary>{title}</summary>" in page
+    assert "Best of 8 trials: onnx-auto is static, int8" in page
+    assert "Most sensitive layers, onnx: features/conv0/Conv_quant (8 dB)" in page
+    assert len(to_markdown(searched)) < 60_000
+
+
+def test_the_csv_holds_throughput_and_regression(searched: Report) -> None:
+    lines = list(csv.DictReader(io.StringIO(to_csv(searched))))
+    found = {(line["candidate"], line["figure"]): line for line in lines}
+    name = searched.candidates[0].name
+    assert (found[name, "throughput"]["value"], found[name, "throughput"]["unit"]) == ("400.0", "requests/s")
+    assert found[name, "latency_ratio_to_baseline"]["high"] == "0.98"
+
+
 def rendered_rows(report: Report) -> int:
     return 2 + len(report.candidates) + sum(len(c.gates) for c in report.candidates)
 
@@ -69,6 +86,14 @@ def test_a_missed_gate_is_a_failure_that_says_by_how_much(report: Report) -> Non
     failure = found[first.name].find("testcase/failure")
     assert failure is not None and failure.attrib["message"] == missed.detail
     assert found["winner"].attrib["failures"] == "1"
+
+
+def test_a_gate_that_is_a_least_is_said_so(report: Report) -> None:
+    gates = {**report.pipeline["gates"], "throughput_per_s": 100}
+    changed = report.model_copy(update={"pipeline": {**report.pipeline, "gates": gates}})
+    assert {case.attrib["name"] for case in suites(changed)[report.candidates[0].name]} >= {
+        "throughput_per_s at least 100", "cold_start_s at most 10",
+    }  # fmt: skip
 
 
 def test_junit_of_hostile_names_is_still_xml(hostile: Report) -> None:

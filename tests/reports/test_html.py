@@ -117,6 +117,25 @@ def test_a_run_that_measured_nothing_still_has_its_page(screen: Browser, unmeasu
     assert screen.violations() == []
 
 
+def test_what_was_searched_and_what_else_was_asked_for_is_drawn_and_listed(
+    screen: Browser, searched: Report, tmp_path: Path
+) -> None:
+    path = written(searched, tmp_path)
+    screen.open(path, dark=True)
+    assert screen.complaints() == []
+    drawn = marks(screen)
+    assert drawn.keys() == PLOTS | {"search", "layers", "open-loop"}
+    assert (drawn["search"], drawn["layers"], drawn["open-loop"]) == (6, 20, 10)
+    assert screen.run("return document.querySelectorAll('[data-plot=search] g.front path').length") == 2
+    assert screen.run("return document.documentElement.scrollWidth") == screen.width
+    screen.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert screen.violations() == []
+    text = screen.run("return document.body.textContent")
+    for words in ("cosine 0.1 is under 0.97", "layer0, layer1, layer2", "0.970× [0.960, 0.980]", "ml.c7i.large"):
+        assert words in text
+    assert path.stat().st_size <= 2_000_000
+
+
 def test_a_bundle_is_told_with_its_digest_and_how_it_was_served(bundled: Report) -> None:
     text = to_html(bundled)
     for words in (

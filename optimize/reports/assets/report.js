@@ -14,7 +14,11 @@
     ["open", "session is opened", "#e0601f"],
     ["first_run", "first answer", "#9a62d8"],
   ];
-  const SYMBOLS = { none: "circle", dynamic: "triangle", static: "square" };
+  const SHAPES = ["circle", "triangle", "square", "diamond", "star", "wye", "cross", "hexagon"];
+  const methods = [...new Set(["none", "dynamic", "static", ...rows.map(r => r.quantization)])];
+  const SYMBOLS = Object.fromEntries(
+    methods.filter(m => rows.some(r => r.quantization === m)).map((m, i) => [m, SHAPES[methods.indexOf(m) % SHAPES.length]]),
+  );
   const others = [...new Set(rows.map(r => r.format))].filter(f => f !== "source" && !FORMATS.includes(f));
   const formats = [...FORMATS, ...others].filter(f => rows.some(r => r.format === f));
   const colourOf = f => (f === "source" ? SOURCE_COLOUR : COLOURS[[...FORMATS, ...others].indexOf(f) % COLOURS.length]);
@@ -490,7 +494,144 @@
     });
   }
 
+  const short = name => (name.length > 32 ? `…${name.slice(-31)}` : name);
+  const lineDash = { stroke: "var(--bad)", strokeDasharray: "5 4", className: "gate" };
+
+  // What the search tried: time over that of fp32 in the same format, against drift.
+  function search(width) {
+    const floor = 1e-9;
+    const list = (data.search?.trials || []).map(t => ({ ...t, drift: Math.max(t.drift, floor) }));
+    if (!list.length) return null;
+    const edge = d3.sort(
+      list.filter(t => t.frontier),
+      t => t.ratio,
+    );
+    const tried = [...new Set(list.map(t => t.format))];
+    const xs = d3.extent([...list.flatMap(t => t.ratio_ci), 1]);
+    return Plot.plot({
+      width,
+      height: Math.max(300, Math.min(400, width * 0.45)),
+      marginLeft: 62,
+      marginBottom: 42,
+      marginRight: 24,
+      x: {
+        type: "log",
+        domain: [xs[0] / 1.1, xs[1] * 1.1],
+        label: "time over fp32's (log) →",
+        tickFormat: digits,
+        ticks: width < 500 ? 4 : 8,
+        grid: true,
+      },
+      y: { type: "log", label: "↓ less is better: drift, worst output", tickFormat: small, ticks: 5, grid: true },
+      color: { domain: tried, range: tried.map(colourOf), legend: true },
+      marks: [
+        Plot.ruleX([1], { stroke: "currentColor", strokeOpacity: 0.3 }),
+        Plot.line(edge, {
+          x: "ratio",
+          y: "drift",
+          z: "format",
+          stroke: "format",
+          strokeOpacity: 0.6,
+          curve: "step-after",
+          className: "front",
+        }),
+        Plot.ruleY(list, { x1: t => t.ratio_ci[0], x2: t => t.ratio_ci[1], y: "drift", stroke: "format" }),
+        Plot.dot(list, {
+          x: "ratio",
+          y: "drift",
+          fill: "format",
+          fillOpacity: t => (t.cleared ? 1 : 0.25),
+          stroke: "format",
+          r: 5,
+          className: "mark",
+        }),
+        Plot.dot(
+          list.filter(t => t.best),
+          { x: "ratio", y: "drift", r: 10, stroke: "currentColor", strokeWidth: 1.5 },
+        ),
+        Plot.tip(
+          list,
+          Plot.pointer({
+            x: "ratio",
+            y: "drift",
+            title: t =>
+              `trial ${t.number}: ${t.format}, ${t.method}, ${t.precision}\n${t.options}\n${digits(t.ratio)}× [${t.ratio_ci.map(digits).join(", ")}] the time of fp32\ndrift ${small(t.drift)}${t.cleared ? "" : "\nbelow the bar"}`,
+            fill: "var(--panel)",
+          }),
+        ),
+      ],
+    });
+  }
+
+  function layers(width) {
+    const list = (data.search?.layers || []).map(l => ({ ...l, label: `${l.format}: ${l.layer}` }));
+    if (!list.length) return null;
+    return Plot.plot({
+      width,
+      height: 24 * list.length + 52,
+      marginLeft: Math.min(7 * d3.max(list, l => short(l.label).length) + 14, width * 0.5),
+      marginRight: 60,
+      x: { label: "dB: the lower, the more sensitive →", grid: true, ticks: width < 500 ? 3 : 6 },
+      y: { domain: list.map(l => l.label), label: null, tickFormat: short },
+      color: colour,
+      marks: [
+        Plot.barX(list, {
+          x: "snr_db",
+          y: "label",
+          fill: "format",
+          insetTop: 3,
+          insetBottom: 3,
+          className: "mark",
+          title: l => `${l.label} (${l.kind}): ${digits(l.snr_db)} dB`,
+        }),
+        Plot.text(list, { x: "snr_db", y: "label", text: l => digits(l.snr_db), textAnchor: "start", dx: 5 }),
+      ],
+    });
+  }
+
+  // p99 from the scheduled time, against the rate of arrivals.
+  function openLoop(width) {
+    const list = data.probes || [];
+    if (!list.length) return null;
+    const inOrder = d3.sort(list, p => p.rate_per_s);
+    return Plot.plot({
+      width,
+      height: Math.max(300, Math.min(400, width * 0.45)),
+      marginLeft: 62,
+      marginBottom: 42,
+      marginRight: 24,
+      x: { type: "log", label: "requests/s (log) →", tickFormat: digits, ticks: width < 500 ? 4 : 8, grid: true },
+      y: { type: "log", label: "↓ less is better: p99, ms (log)", tickFormat: digits, ticks: 6, grid: true },
+      color: { ...colour, legend: true },
+      marks: [
+        Plot.ruleY([...new Set(list.map(p => p.target))], lineDash),
+        Plot.line(inOrder, { x: "rate_per_s", y: "p99_ms", z: "label", stroke: "format", strokeOpacity: 0.5 }),
+        Plot.dot(inOrder, {
+          x: "rate_per_s",
+          y: "p99_ms",
+          stroke: "format",
+          fill: p => (p.held ? colourOf(p.format) : "var(--panel)"),
+          r: 4.5,
+          className: "mark",
+        }),
+        Plot.tip(
+          inOrder,
+          Plot.pointer({
+            x: "rate_per_s",
+            y: "p99_ms",
+            title: p =>
+              `${p.label}\n${digits(p.rate_per_s)} requests/s: p99 ${ms(p.p99_ms)}, ${p.held ? "held" : "missed"}`,
+            fill: "var(--panel)",
+          }),
+        ),
+      ],
+    });
+  }
+
   const PLOTS = {
+    search,
+    layers,
+    "open-loop": openLoop,
     tradeoff,
     distributions,
     rounds,
@@ -515,7 +656,8 @@
       } else svg.setAttribute("aria-hidden", "true");
       for (const inner of svg.querySelectorAll("[aria-label]")) inner.removeAttribute("aria-label");
     }
-    figure.closest("section").hidden = !plot && !element.closest("section").querySelector(".plot > *");
+    figure.hidden = !plot;
+    figure.closest("section").hidden = !plot && !element.closest("section").querySelector(".plot > *, table");
   }
 
   function drawAll() {
