@@ -21,14 +21,14 @@ Every key, from the types that read it. Unknown keys are refused with the line a
 `optimize check FILE` validates a file and runs nothing. Paths are relative to the file. `-o KEY=VALUE` sets a dotted
 key for one run: `optimize run -o gates.size_mb=10`.
 
-For completion and checks in an editor, put this on the first line (`optimize init` does it, with a copy of the schema
-beside the file):
+For completion and checks in an editor, put this on the first line; `optimize init` does it, with a copy of this
+release's schema beside the file:
 
 ```yaml
-# yaml-language-server: $schema=https://example.com/pipeline.schema.json
+# yaml-language-server: $schema=.optimize/pipeline.schema.json
 ```
 
-The schema is [pipeline.schema.json](pipeline.schema.json), also printed by `optimize schema pipeline`.
+The schema is [pipeline.schema.json](pipeline.schema.json) on this site, and what `optimize schema pipeline` prints.
 """
 ORDER = (
     "Data",

@@ -68,6 +68,8 @@ def _print_candidate(candidate: CandidateReport, report: Report) -> None:
     click.echo(f"  {candidate.reason}")
     if candidate.converter:
         click.echo(f"  made by {candidate.converter}" + (f" ({candidate.method})" if candidate.method else ""))
+    if candidate.settings:
+        click.echo(f"  its runtime is told {', '.join(f'{key}: {value}' for key, value in candidate.settings.items())}")
     for tried in candidate.tried:
         click.echo(f"  tried before that: {tried}")
     for column in COLUMNS[2:]:

@@ -88,7 +88,11 @@ def measurement_warnings(measured: Mapping[str, Any], benchmark: Benchmark) -> l
 def lines(report: Report) -> list[str]:
     """Sentences for the terminal and for report.md, of what there is."""
     winner = next((c for c in report.candidates if c.name == report.winner), None)
-    found = [f"Cold start: {winner.cold_start.profile}"] if winner and winner.cold_start else []
+    found = (
+        [f"Cold start: {winner.cold_start.profile}"]
+        if winner and winner.cold_start and winner.cold_start.profile
+        else []
+    )
     if winner:
         found += [*_throughput(winner), *_memory(winner), *_cost(winner)]
     found += [*search_lines(report), *_baseline(report), *_sizing(report), *_target(report)]

@@ -94,6 +94,10 @@ FIGURES = (
         "cold start s", lambda c: c.cold_start.total_s if c.cold_start else None,
         lambda c: c.cold_start.total_s_ci if c.cold_start else None, digits, timed=True,
     ),
+    Figure(
+        "throughput 1/s", lambda c: c.throughput.rate_per_s if c.throughput else None, lambda c: None, digits,
+        timed=True,
+    ),
     Figure("memory MB", lambda c: c.memory.peak_bytes / 1e6 if c.memory else None, lambda c: None, digits, timed=True),
     Figure("size MB", lambda c: c.size_bytes / 1e6 if c.size_bytes is not None else None, lambda c: None, digits),
     Figure(

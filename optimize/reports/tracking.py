@@ -55,7 +55,7 @@ def log_here(folder: Path, uri: str) -> str:
     run = client.create_run(identity, run_name=report.winner or "no winner", tags=_tags(report)).info.run_id
     _log(client, run, flat(report.pipeline), _winner_figures(report))
     for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix in (".json", ".md", ".html", ".xml", ".csv"):
+        if path.is_file() and path.suffix in (".json", ".md", ".html", ".xml", ".csv", ".parquet"):
             client.log_artifact(run, str(path))
     for candidate in report.candidates:
         tags = {"mlflow.parentRunId": run, "state": candidate.state, "reason": candidate.reason}
@@ -112,6 +112,10 @@ def figures(candidate: CandidateReport) -> Iterator[tuple[str, float]]:
                 yield key, value
         if candidate.latency.ratio:
             yield "speed_up", 1 / candidate.latency.ratio.value
+    if candidate.throughput and candidate.throughput.rate_per_s is not None:
+        yield "throughput_per_s", candidate.throughput.rate_per_s
+    if candidate.regression:
+        yield "regression", candidate.regression.ratio - 1
     if candidate.cold_start:
         yield "cold_start_s", candidate.cold_start.total_s
     if candidate.memory:

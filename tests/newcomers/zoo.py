@@ -48,6 +48,9 @@ def torch_models(folder: Path) -> None:
 
 def transformers_models(folder: Path) -> None:
     """A text classifier with its tokenizer, made from a configuration: nothing is fetched."""
+    from optimize.sources.huggingface import prepare_environment
+
+    prepare_environment()
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
