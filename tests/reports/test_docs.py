@@ -50,6 +50,25 @@ def test_every_command_that_the_pages_show_is_one() -> None:
         assert set(shown) <= COMMANDS.keys(), page.name
 
 
+@pytest.mark.parametrize("page", sorted(page.name for page in DOCS.glob("*.md")))
+def test_every_yaml_that_a_page_shows_is_yaml(page: str) -> None:
+    for block in re.findall(
+        r"^```yaml\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        assert yaml.safe_load(block) or block.startswith("# yaml-language-server"), block
+
+
+def test_the_job_for_gitlab_runs_keeps_the_store_gates_uploads_and_comments() -> None:
+    page = (DOCS / "ci.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(optimize:\n.*?)^```", page, re.MULTILINE | re.DOTALL)
+    job = yaml.safe_load(block)["optimize"]
+    assert "optimize run pipeline.yaml" in job["script"]
+    assert job["cache"]["paths"] == [".optimize/"] and job["cache"]["when"] == "always"
+    assert job["artifacts"]["reports"] == {"junit": "build/junit.xml"} and job["artifacts"]["when"] == "always"
+    comment = subprocess.run(["bash", "-n", "-c", job["after_script"][0]], capture_output=True, text=True, check=False)
+    assert comment.returncode == 0 and "body=<build/report.md" in job["after_script"][0], comment.stderr
+
+
 def step_of_the_action(name: str) -> str:
     action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
     (step,) = [step for step in action["runs"]["steps"] if step.get("name") == name]
