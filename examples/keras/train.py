@@ -29,7 +29,7 @@ def main() -> None:
             layers.Dense(10),
         ]
     )
-    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     model.fit(seen, known, epochs=60, batch_size=32, verbose=0)
     model.save(HERE / "model.keras")
     np.savez_compressed(HERE / "calibration.npz", image=seen[:200])
