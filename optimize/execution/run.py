@@ -27,7 +27,7 @@ from optimize.plan import Attempt, Candidate, Plan, Stage, make_plan
 from optimize.reports.model import Report
 from optimize.reports.parquet import need_libraries, write_parquet
 from optimize.reports.tracking import log_reports
-from optimize.reports.write import write_reports
+from optimize.reports.write import need_folder, write_reports
 from optimize.store import State, Store
 
 WORKDIR = ".optimize"
@@ -121,6 +121,7 @@ def run(
     """
     prepared = prepare(Path(path), overrides, only, Stage(until), prices)
     check_baseline(prepared.file, baseline)
+    need_folder(prepared.file.resolve(prepared.file.pipeline.report.folder).resolve())
     # Absolute, since workers start in folders of their own.
     root = Path(workdir).resolve() if workdir else prepared.file.base / WORKDIR
     watcher = watcher or Silent()

@@ -50,6 +50,10 @@ class Progress:
     def running(self) -> tuple[str, ...]:
         return tuple(self._running)
 
+    def beside(self, now: float) -> list[str]:
+        """Of what runs and is in no plan: what the search tries, and what comes after it."""
+        return [f"… {self.words(name, now)}" for name in self._running if name not in self._plan.steps]
+
     def standings(self, now: float) -> list[Standing]:
         """Of all candidates while the plan is carried out, those at work first; none once it has been."""
         found = [self._standing(candidate, now) for candidate in self._plan.candidates] if self._plan.steps else []

@@ -103,17 +103,17 @@ class TerminalWatcher:
             now = time.monotonic()
             last = _one_line(self._progress.summary(now))
             standings = self._progress.standings(now)
-            running = [_one_line(f"… {self._progress.words(name, now)}") for name in self._progress.running]
+            beside = [_one_line(line) for line in self._progress.beside(now)]
         if not standings:
-            return Group(*running, last)
-        room = max(1, self._console.height - 4)
+            return Group(*beside, last)
+        room = max(1, self._console.height - 5)
         lines = Table.grid(padding=(0, 2), pad_edge=False)
         for _ in range(3):
             lines.add_column(no_wrap=True, overflow="ellipsis")
         for one in standings[:room]:
             lines.add_row(Text(one.candidate), Text(one.word, _style_of(one.word)), Text(one.about, "dim"))
         more = [_one_line(f"and {len(standings) - room} more candidates")] if len(standings) > room else []
-        return Group(lines, *more, last)
+        return Group(lines, *more, *beside, last)
 
     def _print_log(self, title: str, lines: list[str]) -> None:
         with self._lock:

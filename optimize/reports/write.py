@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:
         write_file(path, writer(report).encode("utf-8"))
         paths.append(path)
     return tuple(paths)
+
+
+def need_folder(folder: Path) -> None:
+    """Raises UserError where the reports could not be written, before an hour of measuring and not after it."""
+    standing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not standing.is_dir() or not os.access(standing, os.W_OK):
+        why = "is not a folder" if not standing.is_dir() else "cannot be written"
+        raise UserError(f"report: {folder}: {standing} {why}; name another folder with -o report=DIR")
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -79,6 +79,14 @@ def test_quiet_and_verbose_together_are_refused(folder: Path) -> None:
     assert done.returncode == 2 and "give one of them" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_report_folder_that_cannot_be_written_is_said_before_anything_is_run(folder: Path) -> None:
+    (folder / "taken").write_text("a file", encoding="utf-8")
+    for where in ("taken", "taken/deeper"):
+        done = again(folder, "-o", f"report.folder={where}", "--workdir", str(folder / "fresh"))
+        assert done.returncode == 2 and "taken is not a folder; name another folder with -o report=DIR" in done.stderr
+    assert not (folder / "fresh").exists()
+
+
 def test_no_color_is_kept_to(first: Drawn, folder: Path) -> None:
     assert re.search(r"\x1b\[[0-9;]*3[0-7]m", on_terminal(RUN, 100, folder).text)
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", on_terminal(RUN, 100, folder, NO_COLOR="1").text)

@@ -78,6 +78,12 @@ def test_what_is_left_is_what_earlier_runs_took_shared_by_the_workers(progress: 
     assert progress.summary(150.0) == "measure: 3 steps left, at most about 40 s by earlier runs; 50 s so far"
 
 
+def test_what_is_in_no_plan_is_told_beside_it(progress: Progress) -> None:
+    progress.started(STEPS["golden"], 100.0)
+    progress.started(Step("trial:3", Stage.QUANTIZE, ""), 102.0)
+    assert progress.beside(104.0) == ["… trial 3 2 s"]
+
+
 def test_a_first_run_promises_nothing() -> None:
     progress = Progress(now=0.0)
     progress.planned(PLAN, {})

@@ -514,6 +514,7 @@
       marginLeft: 62,
       marginBottom: 42,
       marginRight: 24,
+      inset: 10,
       x: {
         type: "log",
         domain: [xs[0] / 1.1, xs[1] * 1.1],
@@ -594,15 +595,17 @@
     const list = data.probes || [];
     if (!list.length) return null;
     const inOrder = d3.sort(list, p => p.rate_per_s);
+    const probed = [...new Set(list.map(p => p.format))];
     return Plot.plot({
       width,
       height: Math.max(300, Math.min(400, width * 0.45)),
       marginLeft: 62,
       marginBottom: 42,
       marginRight: 24,
+      inset: 10,
       x: { type: "log", label: "requests/s (log) →", tickFormat: digits, ticks: width < 500 ? 4 : 8, grid: true },
       y: { type: "log", label: "↓ less is better: p99, ms (log)", tickFormat: digits, ticks: 6, grid: true },
-      color: { ...colour, legend: true },
+      color: { domain: probed, range: probed.map(colourOf), legend: true },
       marks: [
         Plot.ruleY([...new Set(list.map(p => p.target))], lineDash),
         Plot.line(inOrder, { x: "rate_per_s", y: "p99_ms", z: "label", stroke: "format", strokeOpacity: 0.5 }),
@@ -642,7 +645,8 @@
   };
 
   function draw(element) {
-    const plot = PLOTS[element.dataset.plot](element.clientWidth);
+    // A page that is being laid out anew can be no wider than a few pixels for a moment.
+    const plot = PLOTS[element.dataset.plot](Math.max(element.clientWidth, 240));
     element.replaceChildren(...(plot ? [plot] : []));
     const figure = element.closest("figure");
     for (const svg of element.querySelectorAll("svg")) {
