@@ -100,12 +100,15 @@ class Search:
 
     def _rank(self, question: Ranking) -> Answer:
         """Also where it could not be done: then there are none, and the search goes on without."""
-        carried = next(one for one in self._found.carried if one.trial.proposal == question.proposal)
-        result = self._beside("rank", RANKERS[question.format], carried)
+        proposal = question.proposal
+        carried = next(one for one in self._found.carried if one.trial.proposal == proposal)
+        result = self._beside("rank", RANKERS[proposal.format], carried)
         layers = result.payload.get("layers", [])
-        self._found.sensitivity[question.format] = layers
-        if result.state is not State.OK:
-            self._found.notes.append(f"{result.step.title} ended {result.state}: {result.reason}")
+        if layers:
+            self._found.sensitivity[f"{proposal.format}-{proposal.method}"] = layers
+        else:
+            why = f"ended {result.state}: {result.reason}" if result.reason else "found no layer that it can rank"
+            self._found.notes.append(f"no layer was left in float: {result.step.title} {why}")
         return [layer["layer"] for layer in layers]
 
     def _beside(self, verb: str, module: str, carried: Carried) -> StepResult:
@@ -113,9 +116,10 @@ class Search:
         runner, candidate = self._runner, self._candidates[carried.candidate.format]
         runtime = stages.runtimes()[candidate.format]
         made = {"model": candidate.artifact, "quantized": carried.candidate.artifact}
+        name = f"{verb}:{candidate.format}-{carried.trial.proposal.method}"
+        calibrated = verb == "rank" and runner.file.pipeline.data.calibration is not None
         step = Step(
-            f"{verb}:{candidate.format}", Stage.CHECK, module, tuple(made.values()), runtime.libraries,
-            calibrated=verb == "rank" and runner.file.pipeline.data.calibration is not None,
+            name, Stage.CHECK, module, tuple(made.values()), runtime.libraries, calibrated=calibrated,
             settings=carried.candidate.settings,
         )  # fmt: skip
         reads = runner.reads(step)

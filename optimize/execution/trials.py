@@ -16,6 +16,7 @@ from optimize.drift import judge
 from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
 from optimize.execution.measuring import LIMITS, measure_parameters
+from optimize.execution.on_target import check_on_target, must_check
 from optimize.execution.request import Request
 from optimize.execution.runner import Runner
 from optimize.methods import precision_of
@@ -66,10 +67,22 @@ class Trials:
         if not results or results[-1].state is State.OK:
             results.append(self._run(self._check(proposal, candidate)))
         carried = self._judged(proposal, candidate, tuple(results))
+        if carried.trial.state is State.OK and must_check(self._runner.target, candidate):
+            carried = self._on_target(carried, name)
         if carried.trial.state is not State.OK or carried.trial.reason:
             return carried
         timed = self._measure(f"measure:{name}", candidate)
-        return self._timed(replace(carried, results=(*results, timed)), timed)
+        return self._timed(replace(carried, results=(*carried.results, timed)), timed)
+
+    def _on_target(self, carried: Carried, name: str) -> Carried:
+        """Under the target's instruction sets, where they may give other numbers than those of this machine."""
+        found = check_on_target(self._runner, replace(carried.candidate, name=name))
+        looked = self._runner.results.get(f"check-on-target:{name}")
+        results = (*carried.results, looked) if looked else carried.results
+        if not found.drifted:
+            return replace(carried, results=results)
+        trial = replace(carried.trial, state=State.DRIFTED, reason=found.drifted)
+        return replace(carried, results=results, trial=trial)
 
     def _proposed(self, proposal: Proposal, name: str) -> Candidate:
         route = self._routes.get(proposal.method)

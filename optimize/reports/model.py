@@ -337,7 +337,7 @@ class SearchReport(Part):
     """Why the search ended."""
     trials: list[Trial]
     sensitivity: dict[str, list[LayerSensitivity]] = {}
-    """By format, the most sensitive layer first."""
+    """By format and method (`onnx-static`), the most sensitive layer first."""
     slower: dict[str, list[str]] = {}
     """By format: why its int8 is no faster than its fp32 here."""
     notes: list[str] = []

@@ -64,12 +64,11 @@ def _option(key: str, value: Any) -> str:
 
 @dataclass(frozen=True)
 class Ranking:
-    """A question besides the trials: which layers of the format are the most sensitive, first to last.
+    """A question besides the trials: which layers that a method quantizes are the most sensitive, first to last.
 
     `proposal` is a trial that has been made, and whose artifact is looked at.
     """
 
-    format: str
     proposal: Proposal
 
 

@@ -24,7 +24,6 @@ class Strategy:
     def __init__(self, space: Space) -> None:
         self._space = space
         self._trials: list[Trial] = []
-        self._ranked: dict[str, tuple[str, ...]] = {}
 
     def ask(self) -> Asking:
         ways = sorted(self._space.ways, key=lambda way: way.calibrated)
@@ -63,7 +62,10 @@ class Strategy:
         """The fewest of the most sensitive layers that must be left in float: doubled until the bar is cleared, then
         halved back. At least one layer stays quantized."""
         base = min((t for t in self._of(way) if t.wrong), key=lambda t: t.distance or 0.0)
-        layers = yield from self._rank(base.proposal)
+        answer = yield Ranking(base.proposal)
+        if isinstance(answer, Trial):
+            raise TypeError(f"asked for layers, and told {answer!r}")
+        layers = tuple(answer)
         failed, count = 0, 1
         cleared = 0
         while not cleared and failed < len(layers) - 1:
@@ -75,15 +77,6 @@ class Strategy:
             count = (failed + cleared) // 2
             trial = yield from self._try(_without(base.proposal, layers[:count]))
             failed, cleared = (failed, count) if trial.cleared else (count, cleared)
-
-    def _rank(self, base: Proposal) -> Generator[Ask, Answer, tuple[str, ...]]:
-        """Once per format."""
-        if base.format not in self._ranked:
-            answer = yield Ranking(base.format, base)
-            if isinstance(answer, Trial):
-                raise TypeError(f"asked for layers, and told {answer!r}")
-            self._ranked[base.format] = tuple(answer)
-        return self._ranked[base.format]
 
     def _tune(self, format: str, tuning: Sequence[Settings]) -> Asking:
         """One setting after the other on the fastest so far; kept where it is faster for sure."""
