@@ -94,7 +94,8 @@ class Runner:
         made = (r for r in self.results.values() if r.step.stage in (Stage.CONVERT, Stage.QUANTIZE))
         return {(r.step.module, r.step.makes) for r in made if r.state not in (State.OK, State.SKIPPED)}
 
-    def run_step(self, step: Step) -> StepResult:
+    def run_step(self, step: Step, most_s: float = float("inf")) -> StepResult:
+        """`most_s` ends it sooner than limits.time_s does."""
         blocked = next((self.results[need] for need in step.needs if self.results[need].state is not State.OK), None)
         if blocked is not None:
             result = StepResult(step, State.SKIPPED, _because(blocked))
@@ -102,7 +103,9 @@ class Runner:
             return result
         files = self._files(step)
         key = step_key(step, inputs=self._inputs(step), files=files, parameters=self._parameters(step))
-        return self.run_request(step, key, lambda: self._request(step), self.limits_of(step))
+        limits = self.limits_of(step)
+        limits = replace(limits, time_s=min(limits.time_s, most_s))
+        return self.run_request(step, key, lambda: self._request(step), limits)
 
     def limits_of(self, step: Step) -> StepLimits:
         """A candidate is checked in the memory that its target has; what makes it may take more."""

@@ -39,8 +39,6 @@ class Searched:
     budget: Budget
     stopped: str = EVERYTHING
     carried: list[Carried] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    """By trial: what its own steps took, those aside that an earlier trial had already made."""
     chosen: dict[str, Carried] = field(default_factory=dict)
     """By format."""
     sensitivity: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -60,8 +58,11 @@ class Search:
     def __init__(self, runner: Runner, plan: Plan, emulation: Emulation) -> None:
         self._runner = runner
         self._candidates = {c.format: c for c in plan.candidates if c.quantization == AUTO and self._stands(c)}
-        self._trials = {format: Trials(runner, candidate, emulation) for format, candidate in self._candidates.items()}
         self._found = Searched(plan, Budget(runner.file.pipeline.candidates.budget_s))
+        self._trials = {
+            format: Trials(runner, candidate, emulation, self._found.budget)
+            for format, candidate in self._candidates.items()
+        }
 
     def _stands(self, candidate: Candidate) -> bool:
         """Whether there is an fp32 to search from."""
@@ -88,21 +89,17 @@ class Search:
     def _try(self, proposal: Proposal) -> Answer:
         found = self._found
         carried = self._trials[proposal.format].carry_out(proposal, len(found.carried) + 1)
-        spent = sum(self._count(result) for result in carried.results)
-        found.budget.end_trial(proposal, spent)
         found.carried.append(carried)
-        found.seconds.append(spent)
         found.plan = replace(found.plan, steps={**found.plan.steps, **carried.steps})
         return carried.trial
-
-    def _count(self, result: StepResult) -> float:
-        return self._found.budget.count(str(result.entry.path), result.record["seconds"]) if result.entry else 0.0
 
     def _rank(self, question: Ranking) -> Answer:
         """Also where it could not be done: then there are none, and the search goes on without."""
         proposal = question.proposal
         carried = next(one for one in self._found.carried if one.trial.proposal == proposal)
         result = self._beside("rank", RANKERS[proposal.format], carried)
+        if result.entry is not None:
+            self._found.budget.count(str(result.entry.path), result.record["seconds"])
         layers = result.payload.get("layers", [])
         if layers:
             self._found.sensitivity[f"{proposal.format}-{proposal.method}"] = layers
@@ -134,7 +131,6 @@ class Search:
         result = runner.run_request(step, key, lambda: request)
         runner.results[step.name] = result
         self._found.plan = replace(self._found.plan, steps={**self._found.plan.steps, step.name: step})
-        self._count(result)
         return result
 
     def _conclude(self) -> None:

@@ -13,6 +13,7 @@ from optimize import stages
 from optimize.benchmarks.emulation import Emulation
 from optimize.benchmarks.fingerprint import machine_fingerprint
 from optimize.drift import judge
+from optimize.durations import in_words
 from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
 from optimize.execution.measuring import LIMITS, measure_parameters
@@ -22,11 +23,14 @@ from optimize.execution.runner import Runner
 from optimize.methods import precision_of
 from optimize.pipeline.schema import Gates
 from optimize.plan import Candidate, Stage, Step
+from optimize.search.budget import Budget
 from optimize.search.space import NONE, Interval, Proposal, Trial
 from optimize.selection import OBJECTIVES, Judged, check_gates, figure
 from optimize.store import State
 
 BASE, TRIAL = "none", "trial"
+LEAST_S = 1.0
+"""What a step is given however little is left of the budget."""
 PROCESSES = 3
 MOST_S = 2.0
 """Of calls, per trial: enough to rank trials; the candidate that comes of them is measured in full."""
@@ -43,6 +47,8 @@ class Carried:
     drift: Mapping[str, Any]
     accuracy: Mapping[str, Any] | None
     size_bytes: int | None
+    seconds: float = 0.0
+    """What its own steps took, those aside that an earlier trial had already made."""
 
     @property
     def steps(self) -> dict[str, Step]:
@@ -52,13 +58,21 @@ class Carried:
 class Trials:
     """Carries out proposals for one candidate, whose fp32 has been made and is right."""
 
-    def __init__(self, runner: Runner, candidate: Candidate, emulation: Emulation) -> None:
+    def __init__(self, runner: Runner, candidate: Candidate, emulation: Emulation, budget: Budget) -> None:
         self._runner = runner
+        self._budget = budget
         self._emulation = emulation
         self._candidate = candidate
         self._routes = {route.step.makes[1]: route for route in candidate.routes}
 
     def carry_out(self, proposal: Proposal, number: int) -> Carried:
+        before = self._budget.used_s
+        carried = self._carry_out(proposal, number)
+        spent = self._budget.used_s - before
+        self._budget.end_trial(proposal, spent)
+        return replace(carried, seconds=spent)
+
+    def _carry_out(self, proposal: Proposal, number: int) -> Carried:
         name = f"{self._candidate.name}-{number}"
         candidate = self._proposed(proposal, name)
         results = []
@@ -78,7 +92,7 @@ class Trials:
         """Under the target's instruction sets, where they may give other numbers than those of this machine."""
         found = check_on_target(self._runner, replace(carried.candidate, name=name))
         looked = self._runner.results.get(f"check-on-target:{name}")
-        results = (*carried.results, looked) if looked else carried.results
+        results = (*carried.results, self._spent(looked)) if looked else carried.results
         if not found.drifted:
             return replace(carried, results=results)
         trial = replace(carried.trial, state=State.DRIFTED, reason=found.drifted)
@@ -104,8 +118,19 @@ class Trials:
         )  # fmt: skip
 
     def _run(self, step: Step) -> StepResult:
-        result = self._runner.run_step(step)
-        self._runner.results[step.name] = result
+        return self._spent(self._runner.run_step(step, self._most_s()))
+
+    def _most_s(self) -> float:
+        """What is left of the budget ends a step, too."""
+        return max(LEAST_S, self._budget.left_s)
+
+    def _spent(self, result: StepResult) -> StepResult:
+        left = self._budget.left_s
+        if result.entry is not None:
+            self._budget.count(str(result.entry.path), result.record["seconds"])
+        if result.state is State.TIMED_OUT and left < self._runner.limits.time_s:
+            result = replace(result, reason=f"still running when the budget of {in_words(self._budget.total_s)} ended")
+        self._runner.results[result.step.name] = result
         return result
 
     def _judged(self, proposal: Proposal, candidate: Candidate, results: tuple[StepResult, ...]) -> Carried:
@@ -150,10 +175,10 @@ class Trials:
         own = {**parameters, "machine": machine_fingerprint()}
         request = Request(step.stage, "", artifacts, str(runner.golden().files), parameters=parameters)
         result = runner.run_request(
-            step, step_key(step, inputs=digests, files={}, parameters=own), lambda: request, LIMITS
-        )
-        runner.results[name] = result
-        return result
+            step, step_key(step, inputs=digests, files={}, parameters=own), lambda: request,
+            replace(LIMITS, time_s=min(LIMITS.time_s, self._most_s())),
+        )  # fmt: skip
+        return self._spent(result)
 
     def _timed(self, carried: Carried, timed: StepResult) -> Carried:
         figures = timed.payload.get("candidates", {}).get(TRIAL, {})

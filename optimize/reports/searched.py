@@ -13,14 +13,14 @@ from optimize.search.space import Proposal, in_words
 def search_report(searched: Searched) -> SearchReport:
     carried = searched.carried
     best = [one.trial for one in searched.chosen.values()]
-    rows = zip(carried, searched.seconds, frontier([one.trial for one in carried]), strict=True)
+    rows = zip(carried, frontier([one.trial for one in carried]), strict=True)
     return SearchReport(
         budget_s=searched.budget.total_s,
         used_s=round(searched.budget.used_s, 3),
         stopped=searched.stopped,
         trials=[
-            _trial(number, one, seconds, on_frontier, any(one.trial is trial for trial in best))
-            for number, (one, seconds, on_frontier) in enumerate(rows, 1)
+            _trial(number, one, on_frontier, any(one.trial is trial for trial in best))
+            for number, (one, on_frontier) in enumerate(rows, 1)
         ],
         sensitivity={
             format: [LayerSensitivity.model_validate(layer) for layer in layers]
@@ -31,7 +31,7 @@ def search_report(searched: Searched) -> SearchReport:
     )
 
 
-def _trial(number: int, one: Carried, seconds: float, on_frontier: bool, best: bool) -> Trial:
+def _trial(number: int, one: Carried, on_frontier: bool, best: bool) -> Trial:
     trial, proposal = one.trial, one.trial.proposal
     return Trial(
         number=number,
@@ -48,7 +48,7 @@ def _trial(number: int, one: Carried, seconds: float, on_frontier: bool, best: b
         drift=one.drift,  # type: ignore[arg-type]
         accuracy=one.accuracy,  # type: ignore[arg-type]
         size_bytes=one.size_bytes,
-        seconds=round(seconds, 3),
+        seconds=round(one.seconds, 3),
         frontier=on_frontier,
         best=best,
     )

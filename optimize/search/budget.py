@@ -17,6 +17,10 @@ class Budget:
     _counted: set[str] = field(default_factory=set)
     _dearest: dict[tuple[str, str], float] = field(default_factory=dict)
 
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.total_s - self.used_s)
+
     def count(self, key: str, spent_s: float) -> float:
         """What it adds."""
         if key in self._counted:

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import optimize
 from tests.conftest import Project, onnx_answers
 from tests.execution.test_survival import wait_until
 from tests.outlier import write_outlier_cnn
+from tests.plugins import CONVERTER, install_package
 
 BENCHMARK = {"processes": 3, "budget_s": 0.3}
 
@@ -66,7 +67,7 @@ def write_project(folder: Path) -> Path:
         "source": {"kind": "onnx", "file": "model.onnx"},
         "data": {"calibration": "calibration.npz", "evaluation": "evaluation.npz"},
         "candidates": {
-            "formats": ["onnx"], "quantization": "auto", "budget": "30m", "tune": True,
+            "formats": ["onnx"], "quantization": "auto", "budget": "30m",
             "options": {"onnx-static": {"per_channel": False}},
         },
         "tolerances": {"int8": {"cosine": 0.999}},
@@ -102,11 +103,6 @@ def test_the_candidate_is_the_best_trial(runs: Runs) -> None:
     assert best["ratio"]["value"] == min(t["ratio"]["value"] for t in runs.search["trials"] if t["cleared"])
     assert candidate.settings == best["settings"]
     assert candidate.drift["logits"].model_dump() == best["drift"]["logits"]
-
-
-def test_what_the_runtime_is_told_is_tried_where_the_file_asks_for_it(runs: Runs) -> None:
-    tuned = [trial for trial in runs.search["trials"] if trial["settings"]]
-    assert {"spinning": False} in [trial["settings"] for trial in tuned]
 
 
 def test_after_a_kill_no_trial_that_was_made_is_made_again(runs: Runs) -> None:
@@ -154,14 +150,86 @@ def test_where_int8_is_slower_fp32_wins_and_the_report_says_why(onnx_project: Pr
     assert any("the file names no calibration data" in note for note in report.search.notes)
 
 
-def test_where_nothing_clears_the_bar_the_nearest_is_reported_and_not_sold(onnx_project: Project) -> None:
-    path = onnx_project(
-        candidates={"formats": ["onnx"], "quantization": "auto"}, data={"evaluation": "evaluation.npz"},
-        benchmark=BENCHMARK, tolerances={p: {"cosine": 1.0} for p in ("fp32", "fp16", "bf16", "int8", "int4")},
-    )  # fmt: skip
-    result = optimize.run(path, only=["onnx-auto"], until="measure")
-    assert result.exit_code == 1 and result.winner is None
-    (candidate,) = result.report.candidates
-    assert candidate.state == "drifted"
-    assert "none of them right" in candidate.reason
-    assert result.report.search is not None and not any(trial.cleared for trial in result.report.search.trials)
+QUANTIZER = """
+from optimize.artifact import Made
+from optimize.methods import Method
+
+reads = makes = "copied"
+libraries = ()
+method = Method("{name}", precision="int8")
+
+
+def quantize(model, task, output):
+    import onnx, time
+    from onnx import numpy_helper
+    time.sleep({sleep})
+    loaded = onnx.load(model.path / "model.onnx")
+    for tensor in loaded.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * {factor}, tensor.name))
+    onnx.save(loaded, output / "model.onnx")
+    return Made("{name}")
+"""
+TUNED = """
+from optimize.runtimes.onnx import Options, open, prepare, read
+
+reads = "copied"
+libraries = ("onnxruntime",)
+tuning = ({"arena": False}, {"arena": True})
+"""
+
+
+@pytest.fixture
+def copied(tmp_path: Path, onnx_project: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A project whose one format is a third party's, with one method of its own."""
+
+    def make(quantizer: Mapping[str, Any], **candidates: Any) -> Path:
+        package = tmp_path / "package"
+        package.mkdir()
+        modules = {
+            "copying": CONVERTER.format(format="copied", body=""), "running": TUNED,
+            "quantizing": QUANTIZER.format(**{"sleep": 0, "factor": 1.0} | dict(quantizer)),
+        }  # fmt: skip
+        groups = {"converters": "copying", "runtimes": "running", "quantizers": "quantizing"}
+        points = {group: {f"copied_{module}": module} for group, module in groups.items()}
+        install_package(package, modules, points, monkeypatch)
+        return onnx_project(
+            candidates={"formats": ["copied"], "quantization": "auto", **candidates}, benchmark=BENCHMARK,
+            tolerances={"int8": {"cosine": 0.9, "max_relative": 0.01}},
+        )  # fmt: skip
+
+    return make
+
+
+def run(path: Path) -> tuple[int, Mapping[str, Any]]:
+    command = [sys.executable, "-m", "optimize", "run", str(path), "--until", "measure"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    report: Mapping[str, Any] = json.loads((path.parent / "build" / "report.json").read_text())
+    return done.returncode, report
+
+
+def test_what_the_runtime_is_told_is_tried_and_reaches_the_check_and_the_report(copied: Callable[..., Path]) -> None:
+    code, report = run(copied({"name": "exact"}, tune=True, settings={"copied": {"spinning": False}}))
+    assert code == 0
+    told = [trial["settings"] for trial in report["search"]["trials"]]
+    assert told[:2] == [{}, {"arena": False}], "arena: true is what it is told anyway where nothing else was kept"
+    assert all(candidate["settings"]["spinning"] is False for candidate in report["candidates"])
+    entry = Path(next(step["log"] for step in report["steps"] if step["name"] == "check:copied-auto-2")).parent
+    settings = json.loads((entry / "request.json").read_text())["parameters"]["settings"]
+    assert settings == {"spinning": False, "arena": False}
+
+
+def test_where_nothing_clears_the_bar_the_nearest_is_reported_and_not_sold(copied: Callable[..., Path]) -> None:
+    code, report = run(copied({"name": "wrong", "factor": 1.1}))
+    candidates = {candidate["name"]: candidate for candidate in report["candidates"]}
+    assert candidates["copied-auto"]["state"] == "drifted"
+    assert "the nearest of 1 trials, none of them right" in candidates["copied-auto"]["reason"]
+    assert code == 0 and report["winner"] == "copied-none", "fp32, which is right, stands beside it"
+    notes = report["search"]["notes"]
+    assert "copied-wrong: its quantizer has no option to leave layers in float" in notes
+
+
+def test_a_trial_that_takes_longer_than_the_budget_is_ended_by_it(copied: Callable[..., Path]) -> None:
+    code, report = run(copied({"name": "sleepy", "sleep": 600}, budget="4s"))
+    assert code == 0 and report["winner"] == "copied-none"
+    (trial,) = report["search"]["trials"]
+    assert (trial["state"], trial["reason"]) == ("timed_out", "still running when the budget of 4 s ended")
