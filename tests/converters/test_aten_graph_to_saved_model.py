@@ -214,6 +214,8 @@ def test_tied_weights_are_stored_once(quick: Path) -> None:
     raw = (quick / "tied_weights" / "graph" / "weights.safetensors").read_bytes()
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     assert sorted(set(header) - {"__metadata__"}) == ["head.weight", "twice.bias", "twice.weight"]
+    # The embedding's rows and the head's transposed matrix are one variable; biases are constants.
+    assert json.loads((quick / "tied_weights" / "serving.json").read_text())["variables"] == [[90, 16]]
 
 
 def test_the_signature_keeps_names_types_and_free_sizes(quick: Path) -> None:
