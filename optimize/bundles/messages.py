@@ -78,7 +78,8 @@ def forms_for(signature: Signature) -> tuple[str, ...]:
     """Those that can carry these inputs; each row of all inputs together is one of `instances`."""
     single = len(signature.inputs) == 1
     batched = all(spec.shape and spec.shape[0] == signature.inputs[0].shape[0] for spec in signature.inputs)
-    unfolds = single and batched and sum(isinstance(d, str) for d in signature.inputs[0].shape[1:]) <= 1
+    numbers = all(spec.dtype != "str" for spec in signature.inputs)
+    unfolds = single and batched and numbers and sum(isinstance(d, str) for d in signature.inputs[0].shape[1:]) <= 1
     fits = {"npy": single, "json list": single, "json instances": batched, "csv": unfolds}
     return tuple(name for name in FORMS if fits.get(name, True))
 

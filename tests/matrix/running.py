@@ -115,6 +115,11 @@ def main(names: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             matrix[case.name] = {"kind": case.kind, "cells": run_case(case, Path(folder), workers)}
         print(case.name, {f: c["state"] for f, c in matrix[case.name]["cells"].items()}, flush=True)
+        write(matrix)
+
+
+def write(matrix: Mapping[str, Any]) -> None:
+    """Both files, in the order of the cases."""
     ordered = {case.name: matrix[case.name] for case in all_cases() if case.name in matrix}
     (DOCS / "matrix.json").write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
     (DOCS / "matrix.md").write_text(page(ordered), encoding="utf-8")

@@ -229,8 +229,8 @@ def _parse_npy(raw: bytes) -> np.ndarray[Any, Any]:
     except (ValueError, KeyError, SyntaxError, EOFError) as error:
         raise Refused(f"the body is not an NPY file: {error}") from None
     count, left = math.prod(shape), len(raw) - stream.tell()
-    if dtype.hasobject or dtype.kind not in "biufc":
-        raise Refused(f"an array of {dtype} is not read here; send numbers")
+    if dtype.hasobject or dtype.kind not in "biufcU":
+        raise Refused(f"an array of {dtype} is not read here; send numbers or text")
     if min(shape, default=0) < 0 or left != count * dtype.itemsize:
         raise Refused(f"the NPY header announces {count} values of {dtype}, and {left} bytes follow")
     try:
