@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optimize.arrays import Arrays, load_arrays
+from optimize.arrays import Arrays, dtype_name, load_arrays
 from optimize.bundles import manifest as manifests
 from optimize.bundles.archive import unpack_archive
 from optimize.bundles.manifest import Manifest, read_manifest, wrong_files
@@ -78,4 +78,4 @@ def _signature_of(arrays: Arrays) -> Signature:
 
 
 def _spec(name: str, value: np.ndarray) -> TensorSpec:
-    return TensorSpec(name, value.dtype.name, ("batch", *value.shape[1:]) if value.ndim else ())
+    return TensorSpec(name, dtype_name(value.dtype), ("batch", *value.shape[1:]) if value.ndim else ())

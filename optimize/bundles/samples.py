@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optimize.arrays import Arrays, load_arrays, save_arrays
+from optimize.arrays import Arrays, dtype_name, load_arrays, save_arrays
 from optimize.data import random_rows
 from optimize.drift import DriftMeter
 from optimize.errors import UserError
@@ -104,8 +104,10 @@ def shape_problems(answer: Mapping[str, np.ndarray], signature: Signature, where
         array = answer.get(spec.name)
         if array is None:
             problems.append(f"output {spec.name} at {where} is missing")
-        elif array.dtype != spec.dtype or array.ndim != len(spec.shape):
-            problems.append(f"output {spec.name} at {where} is {array.dtype}{list(array.shape)}; expected {spec}")
+        elif dtype_name(array.dtype) != spec.dtype or array.ndim != len(spec.shape):
+            problems.append(
+                f"output {spec.name} at {where} is {dtype_name(array.dtype)}{list(array.shape)}; expected {spec}"
+            )
         elif array.dtype.kind == "f" and np.isnan(array).any():
             problems.append(f"output {spec.name} at {where} holds NaN")
     return problems
