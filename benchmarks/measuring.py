@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from optimize.benchmarks.beside import beside
 from optimize.benchmarks.design import Design, Samples
 from optimize.benchmarks.experiment import collect, collect_cold
 from optimize.benchmarks.figures import report
@@ -40,7 +41,7 @@ def run_experiment(request: Request, output: Path) -> dict[str, Any]:
         return evict(files_below(Path(request.artifacts[name].path)))
 
     evidence = Evidence()
-    with flushed:
+    with flushed, beside(wanted["cpus"]):
         samples = collect(
             design, start, lambda line: print(json.dumps(line), file=flushed, flush=True), evidence=evidence
         )

@@ -49,17 +49,18 @@ class Load:
 
 
 def closed_loop(fleet: Fleet, callers: int, seconds: float) -> Load:
-    """`callers` that each send the next request when they have the answer to the last; first come, first served."""
+    """`callers` that each send the next request when they have the answer to the last; first come, first served. It
+    lasts until the first answer, however long that takes."""
     begun = fleet.now()
     waiting = deque([begun] * callers)
     idle, busy = list(range(fleet.workers)), dict[int, float]()
     latencies = []
-    while fleet.now() < begun + seconds:
+    while fleet.now() < begun + seconds or not latencies:
         while idle and waiting:
             worker = idle.pop()
             busy[worker] = waiting.popleft()
             fleet.submit(worker)
-        for worker in fleet.wait(begun + seconds):
+        for worker in fleet.wait(begun + seconds if fleet.now() < begun + seconds else float("inf")):
             latencies.append(fleet.now() - busy.pop(worker))
             idle.append(worker)
             waiting.append(fleet.now())

@@ -21,7 +21,7 @@ class BatchFleet(Fleet, Protocol):
 
 @dataclass(frozen=True)
 class ThroughputDesign:
-    """`p99_ms` is what the open loop's p99 must keep to; None is ten times the median of one caller, at least 5 ms."""
+    """`p99_ms` is what the open loop's p99 must keep to; None is ten times what a call takes, at least 5 ms."""
 
     callers: tuple[int, ...]
     batches: tuple[int, ...]
@@ -38,14 +38,19 @@ def measure_throughput(
 ) -> dict[str, Any]:
     """`rate_per_s` is the highest rate of one-row requests whose p99, from the scheduled time, is within `p99_ms`."""
     deadline = clock() + design.budget_s
-    closed = [_closed(fleet, callers, 1, design.seconds) for callers in design.callers]
+
+    def closed_at(callers: int, rows: int) -> dict[str, Any]:
+        return _closed(fleet, callers, rows, design.seconds, lambda: deadline - clock())
+
+    closed = [closed_at(callers, 1) for callers in design.callers]
     capacity = max(point["per_s"] for point in closed)
-    p99_ms = design.p99_ms if design.p99_ms is not None else max(LEAST_P99_MS, 10 * closed[0]["p50_ms"])
+    call_ms = 1000 * closed[0]["callers"] / closed[0]["per_s"]
+    p99_ms = design.p99_ms if design.p99_ms is not None else max(LEAST_P99_MS, 10 * call_ms)
     sought = _seek(fleet, capacity, p99_ms, design.seed, lambda: deadline - clock())
     for rows in design.batches:
         if rows > 1:
             fleet.batch(rows)
-            closed.append(_closed(fleet, fleet.workers, rows, design.seconds))
+            closed.append(closed_at(fleet.workers, rows))
     found = _found(sought)
     return {
         "workers": fleet.workers,
@@ -61,9 +66,10 @@ def _per_core(rate: float | None, cores: int) -> float | None:
     return None if rate is None else float(f"{rate / cores:.6g}")
 
 
-def _closed(fleet: Fleet, callers: int, rows: int, seconds: float) -> dict[str, Any]:
+def _closed(fleet: Fleet, callers: int, rows: int, seconds: float, time_left: Callable[[], float]) -> dict[str, Any]:
     load = closed_loop(fleet, callers, seconds)
-    while len(load.latencies_s) < NEEDED[0.5]:  # A slow model: as long as its median takes.
+    # Of a slow model: as long as its median takes, where there is time for it.
+    while len(load.latencies_s) < NEEDED[0.5] and 2 * seconds < time_left():
         seconds *= 2
         load = closed_loop(fleet, callers, seconds)
     return _figures(load) | {"callers": callers, "rows": rows, "rows_per_s": float(f"{load.per_s * rows:.6g}")}

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from optimize.benchmarks.beside import beside
 from optimize.benchmarks.design import Design, Samples
 from optimize.benchmarks.experiment import collect
 from optimize.benchmarks.figures import differences, log_rounds, ratio_to
@@ -119,9 +120,10 @@ def trial(seed: int, asked: Mapping[str, Any], folder: Path, budget_s: float, ev
             for generation in range(design.processes)
             for name, slower in SLOWNESS.items()
         }
-    samples = collect(
-        design, lambda name, generation: ready[name, generation].result(), lambda line: None, evidence=evidence
-    )
+    with beside(asked["cpus"]):
+        samples = collect(
+            design, lambda name, generation: ready[name, generation].result(), lambda line: None, evidence=evidence
+        )
     for one in samples.values():
         if one.failure:
             raise RuntimeError(one.failure)
@@ -170,10 +172,11 @@ def handshake(asked: Mapping[str, Any], folder: Path) -> dict[str, float]:
     subject = WorkerSubject(request(asked, 0.0), folder, "handshake")
     subject.ask("warmup")
     taken = []
-    for _ in range(3000):
-        started = time.perf_counter_ns()
-        answer = subject.ask("slice 1")
-        taken.append((time.perf_counter_ns() - started - sum(answer["ns"])) / 1000)
+    with beside(asked["cpus"]):
+        for _ in range(3000):
+            started = time.perf_counter_ns()
+            answer = subject.ask("slice 1")
+            taken.append((time.perf_counter_ns() - started - sum(answer["ns"])) / 1000)
     subject.quit()
     cuts = statistics.quantiles(taken, n=100)
     return {"handshake_p50_us": round(cuts[49], 1), "handshake_p90_us": round(cuts[89], 1)}

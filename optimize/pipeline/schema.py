@@ -124,7 +124,7 @@ class Throughput(Section):
 
     p99_ms: PositiveFloat | None = None
     """The highest rate of Poisson arrivals is sought whose p99, from the scheduled time, is within this; by default the
-    gate `p99_ms`, or ten times the median of one caller (5 ms at least)."""
+    gate `p99_ms`, or ten times what a call takes (5 ms at least)."""
     callers: tuple[PositiveInt, ...] = ()
     """Callers of the closed loop, each waiting for its answer; by default one, and one and two for every worker."""
     batches: tuple[PositiveInt, ...] = (4, 16)

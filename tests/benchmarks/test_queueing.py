@@ -117,10 +117,15 @@ def test_batches_are_swept_and_rows_are_counted() -> None:
     assert figures["best_rows_per_s"] == rows[16]
 
 
-def test_without_a_bound_the_p99_is_held_to_ten_times_the_median() -> None:
+def test_without_a_bound_the_p99_is_held_to_ten_times_what_a_call_takes() -> None:
     slow = measure_throughput(ScriptedFleet(1, lambda i: 0.002), design(p99_ms=None), lambda: 0.0)
     short = measure_throughput(ScriptedFleet(1, lambda i: 0.0001), design(p99_ms=None), lambda: 0.0)
     assert slow["p99_target_ms"] == pytest.approx(20) and short["p99_target_ms"] == LEAST_P99_MS
+
+
+def test_a_call_that_takes_longer_than_the_whole_loop_is_still_counted() -> None:
+    load = closed_loop(ScriptedFleet(1, lambda i: 7.0), 1, 0.5)
+    assert load.latencies_s == (7.0,) and load.per_s == pytest.approx(1 / 7)
 
 
 def test_a_budget_too_small_for_a_p99_gives_no_rate_and_says_what_it_would_take() -> None:
