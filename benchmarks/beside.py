@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def beside(cpus: Sequence[int]) -> Iterator[None]:
-    """It sleeps while they work, so that it takes nothing from them; on a core of its own, which sleeps too, each answer
-    would first have to wake that core: 70 microseconds a call on an idle virtual machine, and not 15."""
+    """It sleeps while they work, so that it takes nothing from them. Each answer would first have to wake a core of its
+    own, which sleeps too: 70 microseconds a call on an idle virtual machine, and not 15."""
     if not cpus or not hasattr(os, "sched_setaffinity"):
         yield
         return

@@ -24,7 +24,7 @@ class Design:
 
     @property
     def control(self) -> str:
-        """The candidate that every round visits twice."""
+        """The candidate that is compared with itself."""
         return next((name for name in self.names if name != self.reference), self.reference)
 
 
@@ -38,8 +38,6 @@ class Samples:
     """Per generation, per round: `ns` of each call, `cpu_ns` of the slice, `at_ns` of its start."""
     warmups: list[Mapping[str, Any]] = field(default_factory=list)
     ends: list[Mapping[str, Any]] = field(default_factory=list)
-    control: list[list[Mapping[str, Any]]] = field(default_factory=list)
-    """As `slices`, of a second visit in the same rounds; of one candidate only."""
     cold_starts: list[Mapping[str, Any]] = field(default_factory=list)
     """Starts with the artifact's files out of the page cache, verified."""
     failure: str = ""

@@ -36,14 +36,24 @@ def report(design: Design, samples: Mapping[str, Samples], evidence: Evidence | 
 def noise(design: Design, samples: Mapping[str, Samples], evidence: Evidence) -> dict[str, Any]:
     """The verdict on the machine; `control_of` names the candidate that was compared with itself."""
     one = samples[design.control]
-    twice = Samples(slices=one.control)
-    pairs = differences(log_rounds(one), log_rounds(twice)) if not one.failure else []
-    control = paired_ratio(pairs, LOOK_RESAMPLES) if pairs else None
+    control = control_ratio(one) if not one.failure and any(len(rows) > 1 for rows in one.slices) else None
     shares = [_on_core(other) for other in samples.values() if not other.failure and any(other.slices)]
     judged = judge_noise(control, evidence.shares(), min(shares, default=1.0), design.half_width)
     switches = {"switches_per_s": switches_per_s(samples.values())}
     rounded: dict[str, Any] = _rounded({"control_of": design.control} | judged | switches)
     return rounded
+
+
+def control_ratio(one: Samples) -> Ratio:
+    """Of a candidate to itself, in neighbouring rounds; now the earlier is on top and now the later, so that a slow
+    change of the machine cancels. No round visits it a second time for that: caches would be warmer for it than for the
+    others, and it would seem to be 1 to 3 % faster than an equal one."""
+    pairs = []
+    for rounds in log_rounds(one):
+        earlier, later = rounds[0 : len(rounds) // 2 * 2 : 2], rounds[1::2]
+        if len(later):
+            pairs.append((later - earlier) * np.where(np.arange(len(later)) % 2, -1.0, 1.0))
+    return paired_ratio(pairs, LOOK_RESAMPLES)
 
 
 def switches_per_s(samples: Iterable[Samples]) -> float | None:
@@ -53,7 +63,7 @@ def switches_per_s(samples: Iterable[Samples]) -> float | None:
         if one.failure or len(one.ends) != len(one.starts):
             continue
         count += sum(end["switches"] - start["switches"] for start, end in zip(one.starts, one.ends, strict=True))
-        wall += sum(sum(row["ns"]) for rows in (*one.slices, *one.control) for row in rows) / 1e9
+        wall += sum(sum(row["ns"]) for rows in one.slices for row in rows) / 1e9
     return count / wall if wall else None
 
 

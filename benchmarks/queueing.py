@@ -54,7 +54,7 @@ def closed_loop(fleet: Fleet, callers: int, seconds: float) -> Load:
     begun = fleet.now()
     waiting = deque([begun] * callers)
     idle, busy = list(range(fleet.workers)), dict[int, float]()
-    latencies = []
+    latencies: list[float] = []
     while fleet.now() < begun + seconds or not latencies:
         while idle and waiting:
             worker = idle.pop()

@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 
 from optimize.benchmarks.beside import beside
-from optimize.benchmarks.design import Design, Samples
+from optimize.benchmarks.design import Design
 from optimize.benchmarks.experiment import collect
-from optimize.benchmarks.figures import differences, log_rounds, ratio_to
+from optimize.benchmarks.figures import control_ratio, ratio_to
 from optimize.benchmarks.fingerprint import cpu_model
 from optimize.benchmarks.noise import Evidence
 from optimize.benchmarks.regression import judge_regression
-from optimize.benchmarks.statistics import Ratio, paired_ratio
+from optimize.benchmarks.statistics import Ratio
 from optimize.benchmarks.subjects import WorkerSubject
 from optimize.benchmarks.targets import physical_cores
 from optimize.signature import Signature, TensorSpec
@@ -98,7 +98,7 @@ def write_model(folder: Path) -> Mapping[str, Any]:
     artifact = {"path": str(folder), "format": "onnx", "quantization": "none", "signature": signature}
     return {
         "artifact": artifact, "module": "optimize.benchmarks.studies.slowed", "threads": 1,
-        "cpus": [physical_cores() - 1], "memory_bytes": None, "rotation": str(folder / "rotation.npz"),
+        "cpus": [physical_cores() - 1], "memory_bytes": None, "settings": {}, "rotation": str(folder / "rotation.npz"),
     }  # fmt: skip
 
 
@@ -129,13 +129,9 @@ def trial(seed: int, asked: Mapping[str, Any], folder: Path, budget_s: float, ev
             raise RuntimeError(one.failure)
     return Trial(
         time.monotonic() - started, ratio_to(samples["baseline"], samples["same"]),
-        ratio_to(samples["baseline"], samples["slower"]), _control(samples["same"]),
+        ratio_to(samples["baseline"], samples["slower"]), control_ratio(samples["same"]),
         sum(len(rows) for rows in samples["same"].slices),
     )  # fmt: skip
-
-
-def _control(one: Samples) -> Ratio:
-    return paired_ratio(differences(log_rounds(one), log_rounds(Samples(slices=one.control))))
 
 
 def tell(trials: list[Trial], evidence: Evidence) -> dict[str, Any]:

@@ -403,7 +403,7 @@ class Noise(Part):
     """`quiet`, `noisy` or `unusable`."""
     because: list[str]
     control_of: str
-    """The candidate that was compared with itself in every round; `control` is that ratio, 1 but for noise."""
+    """The candidate that was compared with itself in neighbouring rounds; `control` is that ratio, 1 but for noise."""
     control: float | None
     control_ci: Interval | None
     on_core_share: float

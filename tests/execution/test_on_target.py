@@ -163,7 +163,7 @@ def test_what_is_measured_in_too_little_memory_fails_and_takes_nobody_with_it(tm
     write_onnx_model(tmp_path / "model.onnx")
     asked = {
         "artifact": {"path": str(tmp_path), "format": "onnx", "quantization": "none", "signature": {"inputs": [], "outputs": []}},
-        "module": "optimize.runtimes.onnx", "threads": 1, "cpus": [], "memory_bytes": 20_000_000, "rotation": "",
+        "module": "optimize.runtimes.onnx", "threads": 1, "cpus": [], "memory_bytes": 20_000_000, "settings": {}, "rotation": "",
     }  # fmt: skip
     with pytest.raises(SubjectFailed, match=r"exited with status|killed by signal"):
         WorkerSubject(asked, tmp_path / "processes", "a")
