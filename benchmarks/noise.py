@@ -1,8 +1,8 @@
 """How quiet the machine was while it was measured on: the evidence, and a verdict in one word.
 
 The control is one candidate against itself, in rounds next to each other, which is 1 but for noise. Beside it stands
-what the kernel counted: time that other processes took, time that a hypervisor kept (steal), and time in which something
-had to wait for a core (pressure stall information, Linux 4.20 and later).
+what the kernel counted: time that other processes took, time that a hypervisor kept (steal), and time in which
+something had to wait for a core (pressure stall information, Linux 4.20 and later).
 """
 
 from __future__ import annotations
