@@ -7,16 +7,34 @@ Runtime 1.31), since it has no optimized kernel.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
 from optimize.methods import Method, Task
+from optimize.quantizers.onnx_tools.graph import FILE, check_names, count_nodes
+from optimize.quantizers.onnx_tools.graph import prepare as prepare
+from optimize.quantizers.onnx_tools.qdq import reduced
+from optimize.quantizers.onnx_tools.remarks import no_vnni
+from optimize.sections import Section
+
+
+class Options(Section):
+    """Of dynamic int8 in ONNX Runtime."""
+
+    per_channel: bool = True
+    """One scale per output channel of the weights."""
+    weights: Literal["int8", "uint8"] = "int8"
+    reduce_range: bool | None = None
+    """Weights in 7 bits. By default where they are int8 and the target is x86 without VNNI, whose products saturate."""
+    exclude: tuple[str, ...] = ()
+    """Names of nodes that stay in float."""
+
 
 reads = "onnx"
 makes = "onnx"
-method = Method("dynamic", precision="int8")
+method = Method("dynamic", precision="int8", options=Options, targeted=True)
 libraries = ("onnx", "onnxruntime")
-FILE = "model.onnx"
 OPERATORS = ("MatMul", "Gemm", "LSTM", "Gather", "Attention", "EmbedLayerNormalization")
 INTEGER = ("MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention")
 
@@ -25,44 +43,32 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import onnx
 
     prepared = prepare(model.path / FILE, output)
-    present = {node.op_type for node in onnx.load(prepared, load_external_data=False).graph.node}
+    graph = onnx.load(prepared, load_external_data=False).graph
+    present = {node.op_type for node in graph.node}
+    check_names(task.options.exclude, [n.name for n in graph.node if n.op_type in OPERATORS], "node", "exclude")
     # The quantizer rewrites Gemm to MatMul and Add first, and does those only if MatMul is asked for.
     operators = [name for name in OPERATORS if name in present or (name == "MatMul" and "Gemm" in present)]
     if operators:
-        _quantize(prepared, output / FILE, operators, beside=any(model.path.glob("*.data")))
+        _quantize(prepared, output / FILE, operators, any(model.path.glob("*.data")), task)
     prepared.unlink()
     made = count_nodes(output / FILE, INTEGER) if operators else 0
     if not made:
         raise Unsupported(
             f"no {', '.join(OPERATORS)} with constant weights; dynamic int8 of others does not pay on CPUs"
         )
-    return Made(f"ONNX Runtime quantize_dynamic per channel, {made} integer operators")
+    channels = "per channel" if task.options.per_channel else "per tensor"
+    remark = no_vnni(task)
+    return Made(f"ONNX Runtime quantize_dynamic {channels}, {made} integer operators", (remark,) if remark else ())
 
 
-def _quantize(source: Path, target: Path, operators: list[str], beside: bool) -> None:
+def _quantize(source: Path, target: Path, operators: list[str], beside: bool, task: Task) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    options: Options = task.options
+    signed = options.weights == "int8"
     quantize_dynamic(
-        source, target, op_types_to_quantize=operators, per_channel=True, weight_type=QuantType.QInt8,
-        use_external_data_format=beside, extra_options={"MatMulConstBOnly": True},
+        source, target, op_types_to_quantize=operators, per_channel=options.per_channel,
+        reduce_range=signed and reduced(options.reduce_range, task), nodes_to_exclude=list(options.exclude),
+        weight_type=QuantType.QInt8 if signed else QuantType.QUInt8, use_external_data_format=beside,
+        extra_options={"MatMulConstBOnly": True},
     )  # fmt: skip
-
-
-def count_nodes(path: Path, kinds: tuple[str, ...]) -> int:
-    import onnx
-
-    return sum(node.op_type in kinds for node in onnx.load(path, load_external_data=False).graph.node)
-
-
-def prepare(path: Path, output: Path) -> Path:
-    """The graph as ONNX Runtime's quantizers want it: shapes inferred, constants folded, patterns fused."""
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = output / "prepared.onnx"
-    try:
-        quant_pre_process(path, prepared, skip_symbolic_shape=False)
-    except Exception as error:  # noqa: BLE001
-        # Symbolic shape inference gives up on some transformers, in many ways; the rest does without it.
-        print(f"symbolic shape inference failed, prepared without it: {error}")
-        quant_pre_process(path, prepared, skip_symbolic_shape=True)
-    return prepared

@@ -1,0 +1,1 @@
+"""What the methods on ONNX graphs share."""
