@@ -19,19 +19,27 @@ FILE = "model.pt2"
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     import torch
+
+    return Made("AOTInductor", (compile_program(torch.export.load(model.path / FILE), output / FILE),))
+
+
+def compile_program(program: Any, package: Path, freezing: bool = False) -> str:
+    """Writes the package, and says which processors run it. `freezing` lays constant weights out for the kernels, which
+    integer kernels need."""
+    import torch
     from torch._inductor.utils import fresh_cache
 
     _check_compiler()
-    program = torch.export.load(model.path / FILE)
     # The compiler leaves its own files in a cache that all processes share; this one goes when it is done.
     with tempfile.TemporaryDirectory() as folder, fresh_cache(dir=folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            torch._inductor.aoti_compile_and_package(program, package_path=str(output / FILE))
+            with torch.no_grad(), torch._inductor.config.patch(freezing=freezing):
+                torch._inductor.aoti_compile_and_package(program, package_path=str(package))
         except Exception as error:
             # Whatever one of the compiler's passes, or an operator's decomposition, raises about this graph.
             raise Unsupported(f"AOTInductor cannot compile this model: {_reason(error)}") from error
-    return Made("AOTInductor", (_machine(output / FILE),))
+    return _machine(package)
 
 
 def _check_compiler() -> None:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Method, Task
+from optimize.quantizers.onnx_tools.graph import check_names
 from optimize.runtimes.openvino import FILE, leave_telemetry_out
+from optimize.sections import Section
 
 reads = "openvino"
 makes = "openvino"
-method = Method("static", precision="int8", calibrated=True)
+
+
+class Options(Section):
+    """Of NNCF's post-training quantization."""
+
+    symmetric: bool = False
+    """Activations around zero as well; else those that need it have a zero point."""
+    transformer: bool | None = None
+    """Keep in float what transformers are sensitive to. By default where there is attention in the graph."""
+    bias_correction: Literal["fast", "accurate"] = "fast"
+    exclude: tuple[str, ...] = ()
+    """Friendly names of operations that stay in float."""
+
+
+method = Method("static", precision="int8", calibrated=True, options=Options)
 libraries = ("openvino", "nncf")
 BATCH = 8
 
@@ -24,10 +40,17 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import openvino
 
     source = openvino.Core().read_model(model.path / FILE)
+    options: Options = task.options
+    check_names(options.exclude, [node.get_friendly_name() for node in source.get_ops()], "operation", "exclude")
     batches = whole_batches(model.signature, task.rows, BATCH)
+    presets = nncf.QuantizationPreset
+    transformer = has_attention(source) if options.transformer is None else options.transformer
     quantized = nncf.quantize(
-        source, nncf.Dataset(batches), subset_size=len(batches), preset=nncf.QuantizationPreset.MIXED,
-        model_type=nncf.ModelType.TRANSFORMER if has_attention(source) else None,
+        source, nncf.Dataset(batches), subset_size=len(batches),
+        preset=presets.PERFORMANCE if options.symmetric else presets.MIXED,
+        model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+        fast_bias_correction=options.bias_correction == "fast",
+        ignored_scope=nncf.IgnoredScope(names=list(options.exclude)),
     )  # fmt: skip
     count = _count(quantized, "FakeQuantize")
     if not count:

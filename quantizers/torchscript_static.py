@@ -12,11 +12,12 @@ from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscrip
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Method, Task
+from optimize.quantizers.torch_options import ModuleOptions, check_modules
 from optimize.signature import Signature
 
 reads = "pytorch"
 makes = "torchscript"
-method = Method("static", precision="int8", calibrated=True)
+method = Method("static", precision="int8", calibrated=True, options=ModuleOptions)
 libraries = ("torch",)
 BATCH = 32
 
@@ -27,10 +28,11 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     from optimize.sources.modules import module_source
 
     source = module_source(model)
+    check_modules(source.module, task.options.exclude)
     tensors = _tensors(model.signature, task.examples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.
-        source.module = _prepare(source.module, tensors)
+        source.module = _prepare(source.module, tensors, task.options.exclude)
         rows = 0
         for batch in whole_batches(model.signature, task.rows, BATCH):
             source.call(list(_tensors(model.signature, batch)))
@@ -49,15 +51,18 @@ def _tensors(signature: Signature, arrays: Arrays) -> tuple[Any, ...]:
     return tuple(torch.from_numpy(arrays[name]) for name in signature.input_names)
 
 
-def _prepare(module: Any, tensors: tuple[Any, ...]) -> Any:
+def _prepare(module: Any, tensors: tuple[Any, ...], exclude: tuple[str, ...]) -> Any:
     """Fused and observed. FX records the module by symbolic tracing, which a branch on data ends."""
     import torch
     from torch.ao.quantization import get_default_qconfig_mapping
     from torch.ao.quantization.quantize_fx import prepare_fx
 
     torch.backends.quantized.engine = "x86"
+    wanted = get_default_qconfig_mapping("x86")
+    for name in exclude:
+        wanted.set_module_name(name, None)
     try:
-        return prepare_fx(module, get_default_qconfig_mapping("x86"), example_inputs=tensors)
+        return prepare_fx(module, wanted, example_inputs=tensors)
     except Exception as error:
         # FX raises its own TraceError, and TypeError or whatever the model does with a proxy.
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""OpenVINO's intermediate representation in OpenVINO, on the CPU, computed in float32."""
+"""OpenVINO's intermediate representation in OpenVINO, on the CPU, computed in float32 unless the model is marked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from optimize.stages import RuntimeSettings
 reads = "openvino"
 libraries = ("openvino",)
 FILE = "model.xml"
+PRECISION = ("optimize", "precision")
+"""Where a model says, in its own information, what else it is computed in. The bundle's handler reads it, too."""
 
 
 def leave_telemetry_out() -> None:
@@ -35,13 +37,17 @@ def read(model: Artifact) -> Any:
 def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> OpenvinoSession:
     from openvino import Core
 
-    return OpenvinoSession(Core().compile_model(loaded, "CPU", properties(settings.threads)), model)
+    return OpenvinoSession(Core().compile_model(loaded, "CPU", properties(settings.threads, precision(loaded))), model)
 
 
-def properties(threads: int) -> dict[str, Any]:
+def precision(loaded: Any) -> str:
+    return str(loaded.get_rt_info(list(PRECISION)).astype(str)) if loaded.has_rt_info(list(PRECISION)) else "f32"
+
+
+def properties(threads: int, precision: str = "f32") -> dict[str, Any]:
     """Without the first, float32 models are computed in bfloat16 on processors that have it. Pinned to the first cores,
     the processes of one machine would share those and leave the others idle."""
-    return {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    return {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
 
 class OpenvinoSession:

@@ -49,23 +49,34 @@ def quantize_blocks(model: Artifact, task: Task, output: Path, bits: int) -> Mad
 
 
 def _with_plain_products(model: Any) -> Any:
-    """Gemm without transposition or factors as MatMul and Add, which is all that the quantizer looks for."""
+    """Gemm as MatMul and Add, which is all that the quantizer looks for; a transposed weight is laid out anew."""
     import onnx
 
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = []
     for node in model.graph.node:
-        attributes = {one.name: one for one in node.attribute}
-        plain = node.op_type == "Gemm" and all(
-            (name in ("transA", "transB") and one.i == 0) or (name in ("alpha", "beta") and one.f == 1)
-            for name, one in attributes.items()
-        )
-        if not plain:
+        attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+        turned = attributes.pop("transB", 0)
+        plain = all(value == (0 if name == "transA" else 1) for name, value in attributes.items())
+        if node.op_type != "Gemm" or node.input[1] not in weights or not plain:
             nodes.append(node)
             continue
+        weight = _transposed(model.graph, weights[node.input[1]]) if turned else node.input[1]
         product = f"{node.output[0]}_product" if len(node.input) > 2 else node.output[0]
-        nodes.append(onnx.helper.make_node("MatMul", list(node.input[:2]), [product], node.name))
+        nodes.append(onnx.helper.make_node("MatMul", [node.input[0], weight], [product], node.name))
         if len(node.input) > 2:
             nodes.append(onnx.helper.make_node("Add", [product, node.input[2]], [node.output[0]], f"{node.name}_bias"))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
     return model
+
+
+def _transposed(graph: Any, weight: Any) -> str:
+    """The name of a new initializer. The old one stays for its other readers; without any, the quantizer drops it."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    name = f"{weight.name}_transposed"
+    if all(tensor.name != name for tensor in graph.initializer):
+        graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(numpy_helper.to_array(weight).T), name))
+    return name

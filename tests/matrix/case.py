@@ -19,6 +19,7 @@ ZOOS = (
     "tests.matrix.zoo_onnx",
     "tests.matrix.zoo_torch_files",
     "tests.matrix.zoo_tensorflow",
+    "tests.matrix.zoo_methods",
 )
 """Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
 

@@ -73,6 +73,9 @@ def page(matrix: Mapping[str, Any]) -> str:
     quantized = [q for q in QUANTIZED if any(f"{f}-{q}" in e["cells"] for e in matrix.values() for f in runtimes())]
     if quantized:
         parts += ["", "## Quantized", "", *_table(matrix, quantized)]
+    further = _further(matrix)
+    if further:
+        parts += ["", "## By further methods", "", *further]
     reasons = [
         f"- {name} → {candidate}: {_plain(cell['reason'])}"
         for name, entry in matrix.items()
@@ -92,6 +95,17 @@ def _table(matrix: Mapping[str, Any], quantization: Sequence[str]) -> list[str]:
         if any(column in row for column in columns):
             lines.append(f"| {entry['kind']} | {name} | {' | '.join(_words(row.get(c)) for c in columns)} |")
     return lines
+
+
+def _further(matrix: Mapping[str, Any]) -> list[str]:
+    """Candidates by other methods, one a line."""
+    lines = [
+        f"| {entry['kind']} | {name} | {candidate} | {_words(cell)} |"
+        for name, entry in matrix.items()
+        for candidate, cell in entry["cells"].items()
+        if candidate.rpartition("-")[2] not in ("none", *QUANTIZED)
+    ]
+    return ["| source | model | candidate | |", "|---|---|---|---|", *lines] if lines else []
 
 
 def _words(cell: Cell | None) -> str:

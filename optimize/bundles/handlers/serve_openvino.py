@@ -24,13 +24,14 @@ class Model:
     """One request object, so one inference at a time; the server's workers are processes."""
 
     def __init__(self, path: Path) -> None:
-        # In float32 as it was checked (not bfloat16), and not bound to the cores of the worker beside this one.
+        # In float32, or as the model is marked, as it was checked; not bound to the cores of another worker.
+        loaded, mark = Core().read_model(path), ["optimize", "precision"]
         properties = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": loaded.get_rt_info(mark).astype(str) if loaded.has_rt_info(mark) else "f32",
             "INFERENCE_NUM_THREADS": SETTINGS.threads,
             "ENABLE_CPU_PINNING": False,
         }
-        self._request = Core().compile_model(path, "CPU", properties).create_infer_request()
+        self._request = Core().compile_model(loaded, "CPU", properties).create_infer_request()
         self._lock = threading.Lock()
 
     def run(self, inputs: Arrays) -> Arrays:
