@@ -9,7 +9,8 @@ import click
 from optimize.errors import UserError
 
 EXTRAS = {
-    "torch": "torch", "safetensors": "torch", "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
+    "torch": "torch", "torchao": "torch", "safetensors": "torch",
+    "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
     "tensorflow-cpu": "tensorflow", "tensorflow": "tensorflow", "neural-compressor": "tensorflow",
     "openvino": "openvino", "nncf": "openvino", "ai-edge-litert": "litert",
     "transformers": "huggingface", "optimum": "huggingface", "optimum-onnx": "huggingface",
