@@ -6,7 +6,6 @@ Trials are made one after the other, so that their seconds are their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,14 +16,15 @@ from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
 from optimize.execution.request import Request
 from optimize.execution.runner import Runner
+from optimize.execution.search_space import make_space
 from optimize.execution.trials import Carried, Trials
-from optimize.methods import AUTO, find_method, methods
+from optimize.methods import AUTO
 from optimize.plan import Candidate, Plan, Stage, Step
 from optimize.search import PROFILERS, RANKERS
 from optimize.search.budget import Budget
 from optimize.search.choosing import best
 from optimize.search.explaining import instructions, why_slower
-from optimize.search.space import NONE, Proposal, Ranking, Space, Way, in_words
+from optimize.search.space import NONE, Proposal, Ranking, in_words
 from optimize.search.strategy import Answer, Strategy
 from optimize.store import State
 
@@ -71,7 +71,8 @@ class Search:
 
     def run(self) -> Searched:
         found = self._found
-        space = make_space(self._runner, list(self._candidates.values()), found.notes)
+        space = make_space(self._runner, list(self._candidates.values()))
+        found.notes += space.notes
         asking = Strategy(space).ask()
         question = next(asking, None)
         while question is not None:
@@ -83,6 +84,7 @@ class Search:
                 question = asking.send(answer)
             except StopIteration:
                 break
+        found.notes += space.left_out([one.trial for one in found.carried])
         self._conclude()
         return found
 
@@ -156,6 +158,8 @@ class Search:
             if result.state is State.OK:
                 facts = result.payload
                 reasons += why_slower(facts["model"], facts["quantized"], facts["copy_bytes_per_s"])
+        else:
+            reasons.append(f"what the runtime of {format} spends its time on is not looked into")
         self._found.slower[format] = reasons
 
     def _concluded(self, candidate: Candidate) -> Candidate:
@@ -172,43 +176,3 @@ class Search:
         if slower:
             remark += f"; no faster than fp32: {'; '.join(slower)}"
         return replace(chosen.candidate, remark=remark)
-
-
-def make_space(runner: Runner, candidates: Sequence[Candidate], notes: list[str]) -> Space:
-    """What can be tried; `notes` is told what cannot, and why."""
-    candidates_of_file = runner.file.pipeline.candidates
-    ways, tuning = [], {}
-    for candidate in candidates:
-        ways += [_way(candidate.format, route.step, notes) for route in candidate.routes]
-        if not runner.file.pipeline.data.calibration:
-            calibrated = [
-                name for name, of in methods().items() if candidate.format in of and of[candidate.format].calibrated
-            ]
-            notes += [
-                f"{candidate.format}-{name} was not tried: the file names no calibration data" for name in calibrated
-            ]
-        if candidates_of_file.tune:
-            tuning[candidate.format] = _tuning(runner, candidate, notes)
-    return Space(tuple(ways), tuning)
-
-
-def _way(format: str, step: Step, notes: list[str]) -> Way:
-    name = step.makes[1]
-    method = find_method(name, format)
-    if method is None:
-        raise KeyError(f"{format}-{name} has a step and no method")
-    can = "exclude" in method.options.model_fields
-    if not can:
-        notes.append(f"{format}-{name}: its quantizer has no option to leave layers in float")
-    elif format not in RANKERS:
-        notes.append(f"{format}-{name}: layers were not left in float, since there is no way to rank those of {format}")
-    return Way(format, name, method.calibrated, method.remedies, can and format in RANKERS)
-
-
-def _tuning(runner: Runner, candidate: Candidate, notes: list[str]) -> tuple[Mapping[str, Any], ...]:
-    runtime = stages.runtimes()[candidate.format]
-    if not hasattr(runtime, "tuning"):
-        notes.append(f"{candidate.format}: its runtime has no settings to tune")
-        return ()
-    now = {"threads": runner.threads, **candidate.settings}
-    return tuple(one for one in runtime.tuning if any(now.get(key) != value for key, value in one.items()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,20 +22,8 @@ class Way:
     calibrated: bool
     remedies: tuple[Mapping[str, Any], ...] = ()
     """Options to try in turn where the defaults drift too far."""
-    excludes: bool = False
-    """It has the option `exclude`, and the layers of this format can be ranked."""
-
-
-@dataclass(frozen=True)
-class Space:
-    """`ways` in the order of the tables; `tuning` by format, settings that may help, in order."""
-
-    ways: tuple[Way, ...]
-    tuning: Mapping[str, tuple[Settings, ...]] = field(default_factory=dict)
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(way.format for way in self.ways))
+    whole: str = ""
+    """Why no layers of it can be left in float; nothing where the most sensitive can."""
 
 
 @dataclass(frozen=True)
@@ -103,3 +91,23 @@ class Trial:
     def wrong(self) -> bool:
         """It ran and does not clear the bar, which other options may mend."""
         return self.state in (State.OK, State.DRIFTED) and self.distance is not None and not self.cleared
+
+
+@dataclass(frozen=True)
+class Space:
+    """`ways` in the order of the tables; `tuning` by format, settings that may help, in order; `notes` say what cannot
+    be tried."""
+
+    ways: tuple[Way, ...]
+    tuning: Mapping[str, tuple[Settings, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def left_out(self, trials: Sequence[Trial]) -> list[str]:
+        """Ways that stayed wrong and could not be mended layer by layer."""
+        return [f"{w.format}-{w.method}: {w.whole}" for w in self.ways if w.whole and mendable(w, trials)]
+
+
+def mendable(way: Way, trials: Sequence[Trial]) -> bool:
+    """It ran, and nothing of it clears the bar."""
+    own = [t for t in trials if (t.proposal.format, t.proposal.method) == (way.format, way.method)]
+    return any(trial.wrong for trial in own) and not any(trial.cleared for trial in own)

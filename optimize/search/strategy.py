@@ -10,7 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from optimize.search.space import NONE, Proposal, Ranking, Settings, Space, Trial, Way
+from optimize.search.space import NONE, Proposal, Ranking, Settings, Space, Trial, Way, mendable
 
 Ask = Proposal | Ranking
 Answer = Trial | Sequence[str]
@@ -32,7 +32,7 @@ class Strategy:
         for way in ways:
             yield from self._remedies(way)
         for way in ways:
-            if way.excludes and self._mendable(way):
+            if not way.whole and mendable(way, self._trials):
                 yield from self._exclusions(way)
         for format, settings in self._space.tuning.items():
             yield from self._tune(format, settings)
@@ -47,13 +47,9 @@ class Strategy:
     def _remedies(self, way: Way) -> Asking:
         """Until one clears: they move the drift, and the latency hardly."""
         for options in way.remedies:
-            if not self._mendable(way):
+            if not mendable(way, self._trials):
                 return
             yield from self._try(Proposal(way.format, way.method, options))
-
-    def _mendable(self, way: Way) -> bool:
-        own = self._of(way)
-        return any(trial.wrong for trial in own) and not any(trial.cleared for trial in own)
 
     def _of(self, way: Way) -> list[Trial]:
         return [t for t in self._trials if (t.proposal.format, t.proposal.method) == (way.format, way.method)]

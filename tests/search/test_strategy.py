@@ -11,7 +11,7 @@ from optimize.search.strategy import Strategy
 from optimize.store import State
 
 LAYERS = tuple(f"layer{index}" for index in range(20))
-DYNAMIC, STATIC = Way("onnx", "dynamic", calibrated=False), Way("onnx", "static", calibrated=True, excludes=True)
+DYNAMIC, STATIC = Way("onnx", "dynamic", calibrated=False, whole="no option"), Way("onnx", "static", calibrated=True)
 
 
 def right(proposal: Proposal, ratio: float = 0.5, distance: float = 0.001) -> Trial:
@@ -50,7 +50,8 @@ def test_what_needs_no_calibration_is_tried_first_and_the_rest_in_the_order_of_t
 
 
 def test_remedies_are_tried_until_one_clears_and_only_where_the_defaults_drift() -> None:
-    way = Way("onnx", "static", True, remedies=({"calibration": "percentile"}, {"calibration": "entropy"}))
+    remedies = ({"calibration": "percentile"}, {"calibration": "entropy"})
+    way = Way("onnx", "static", True, remedies, whole="no option")
     clears = asked(Space((way,)), lambda p: right(p) if p.options.get("calibration") == "percentile" else wrong(p))
     assert [q.options for q in clears if isinstance(q, Proposal)] == [{}, {"calibration": "percentile"}]
     assert len(asked(Space((way,)), right)) == 1
@@ -69,7 +70,7 @@ def test_the_fewest_layers_that_must_stay_in_float_are_found_by_doubling_and_hal
 
 
 def test_the_most_sensitive_layers_go_back_first_beside_those_the_file_names() -> None:
-    way = Way("onnx", "static", True, remedies=({"calibration": "entropy"},), excludes=True)
+    way = Way("onnx", "static", True, remedies=({"calibration": "entropy"},))
     questions = asked(Space((way,)), lambda p: wrong(p, 0.1 if p.options.get("calibration") else 0.2))
     first = next(q for q in questions if isinstance(q, Proposal) and "exclude" in q.options)
     assert first.options == {"calibration": "entropy", "exclude": ["layer0"]}, "on the nearest variant"
@@ -81,7 +82,7 @@ def test_at_least_one_layer_stays_quantized() -> None:
 
 def test_layers_are_ranked_once_for_each_method_that_is_wrong() -> None:
     """What one method quantizes, another may not, and cannot be asked to leave in float."""
-    space = Space((STATIC, Way("onnx", "other", True, excludes=True)))
+    space = Space((STATIC, Way("onnx", "other", True)))
     ranked = [q.proposal.method for q in asked(space, wrong) if isinstance(q, Ranking)]
     assert ranked == ["static", "other"]
 
@@ -134,3 +135,9 @@ def test_a_trial_is_on_the_frontier_where_no_other_is_both_faster_and_nearer() -
     proposal = Proposal("onnx", "static")
     trials = [right(proposal, 0.4, 0.01), right(proposal, 0.6, 0.001), right(proposal, 0.7, 0.005), wrong(proposal)]
     assert frontier(trials) == [True, True, False, False]
+
+
+def test_what_stayed_wrong_as_a_whole_is_named_with_why() -> None:
+    space = Space((DYNAMIC, STATIC))
+    assert space.left_out([wrong(Proposal("onnx", "dynamic"))]) == ["onnx-dynamic: no option"]
+    assert space.left_out([right(Proposal("onnx", "dynamic"))]) == []
