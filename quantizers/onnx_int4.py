@@ -10,7 +10,7 @@ from optimize.quantizers.onnx_tools.blocks import Options, quantize_blocks
 
 reads = "onnx"
 makes = "onnx"
-method = Method("int4", precision="int4", options=Options)
+method = Method("int4", precision="int4", options=Options, remedies=({"block_size": 16, "symmetric": False},))
 libraries = ("onnx", "onnxruntime")
 
 

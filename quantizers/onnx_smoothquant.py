@@ -31,7 +31,8 @@ class Options(StaticOptions):
 
 reads = "onnx"
 makes = "onnx"
-method = Method("smoothquant", precision="int8", calibrated=True, options=Options, targeted=True)
+REMEDIES = ({"alpha": 0.75}, {"calibration": "percentile"})
+method = Method("smoothquant", precision="int8", calibrated=True, options=Options, targeted=True, remedies=REMEDIES)
 libraries = ("onnx", "onnxruntime")
 
 

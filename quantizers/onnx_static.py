@@ -17,7 +17,9 @@ from optimize.quantizers.onnx_tools.remarks import remarks
 
 reads = "onnx"
 makes = "onnx"
-method = Method("static", precision="int8", calibrated=True, options=Options, targeted=True)
+REMEDIES = ({"calibration": "moving_average"}, {"calibration": "percentile"}, {"calibration": "entropy"})
+"""From the cheapest to the dearest; each cuts more off the ranges than the one before."""
+method = Method("static", precision="int8", calibrated=True, options=Options, targeted=True, remedies=REMEDIES)
 libraries = ("onnx", "onnxruntime")
 BATCH = 8
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from optimize.arrays import Array, Arrays
 from optimize.artifact import Artifact
-from optimize.quantizers.onnx_dynamic import prepare
+from optimize.quantizers.onnx_tools.graph import load_prepared
 from optimize.runtimes.onnx import FILE
 
 MOST_DB = 200.0
@@ -35,8 +35,9 @@ def rank(model: Artifact, quantized: Artifact, batches: Iterable[Arrays], work: 
     import onnx
     import onnxruntime
 
-    prepared = prepare(model.path / FILE, work)
-    beside = _Beside(onnx.load(prepared), onnx.load(quantized.path / FILE))
+    folder = work / "prepared"
+    folder.mkdir()
+    beside = _Beside(load_prepared(model, folder), onnx.load(quantized.path / FILE))
     layers = beside.layers()
     if not layers:
         return []

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from optimize.artifact import Artifact
-from optimize.quantizers.onnx_dynamic import prepare
+from optimize.quantizers.onnx_tools.graph import prepare
 from optimize.search.explaining import instructions, why_slower
 from optimize.search.onnx_profile import profile
 from optimize.signature import Signature

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from optimize.artifact import Artifact
-from optimize.quantizers.onnx_dynamic import prepare
+from optimize.quantizers.onnx_tools.graph import prepare
 from optimize.search.onnx_layers import rank
 from optimize.signature import Signature
 from tests.outlier import write_outlier_cnn
