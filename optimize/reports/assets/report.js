@@ -101,6 +101,7 @@
       y = within(d3.extent(ys), axis.gate?.(), axis.log);
     const told = r =>
       `${r.label}\n${ms(r.p50_ms)}${r.p50_ms_ci ? ` [${r.p50_ms_ci.map(digits).join(", ")}]` : ""}\n${axis.words}: ${axis.tell(r[key])}`;
+    const middle = Math.sqrt(x.domain[0] * x.domain[1]);
     const pad = axis.log ? [y.domain[0] / 1.6, y.domain[1] * 1.6] : widen(y.domain);
     return Plot.plot({
       width,
@@ -199,19 +200,23 @@
           list.filter(r => r.wins),
           { x: "p50_ms", y: key, r: 10, stroke: "currentColor", strokeWidth: 1.5 },
         ),
-        Plot.text(
-          list.filter(r => r.wins || r.name === "source"),
-          {
-            x: "p50_ms",
-            y: key,
-            text: "label",
-            dy: -17,
-            fontWeight: 600,
-            stroke: "var(--panel)",
-            strokeWidth: 4,
-            fill: "currentColor",
-            textAnchor: r => "middle",
-          },
+        // Away from the edge that is nearer, so that a name does not run out of the plot.
+        ...[true, false].map(left =>
+          Plot.text(
+            list.filter(r => (r.wins || r.name === "source") && r.p50_ms < middle === left),
+            {
+              x: "p50_ms",
+              y: key,
+              text: "label",
+              dy: -17,
+              dx: left ? -8 : 8,
+              fontWeight: 600,
+              stroke: "var(--panel)",
+              strokeWidth: 4,
+              fill: "currentColor",
+              textAnchor: left ? "start" : "end",
+            },
+          ),
         ),
         Plot.tip(list, Plot.pointer({ x: "p50_ms", y: key, title: told, fill: "var(--panel)" })),
       ],
