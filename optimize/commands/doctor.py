@@ -50,11 +50,13 @@ def _has_alternative(name: str) -> bool:
 
 
 def _needed(file: Path) -> dict[str, str]:
-    """Distribution to the steps of the plan that use it."""
+    """Distribution to the steps of the plan that use it, those of a search among them."""
     from optimize.execution.run import prepare
 
     needed: dict[str, list[str]] = {}
-    for step in prepare(file).plan.steps.values():
+    plan = prepare(file).plan
+    tried = [route.step for candidate in plan.candidates for route in candidate.routes]
+    for step in [*plan.steps.values(), *tried]:
         for library in step.libraries:
             needed.setdefault(library, []).append(step.name)
     return {name: f"for {', '.join(steps[:3])}{', …' if len(steps) > 3 else ''}" for name, steps in needed.items()}

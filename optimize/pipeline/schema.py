@@ -28,7 +28,7 @@ class Candidates(Section):
     """By candidate, what its method is to do otherwise than by default: `onnx-static: {calibration: percentile}`."""
     settings: dict[str, dict[str, Any]] = Field(default={})
     """By format, what its runtime is told, in the bundle too: `onnx: {spinning: false, threads: 1}`."""
-    budget: str | float = "10m"
+    budget: str | int | float = "10m"
     """Time for the trials of `auto`, as they once took: `90s`, `10m`, `1.5h`."""
     tune: bool = False
     """Let `auto` try settings of the runtime too."""
