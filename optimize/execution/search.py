@@ -76,7 +76,8 @@ class Search:
         asking = Strategy(space).ask()
         question = next(asking, None)
         while question is not None:
-            if isinstance(question, Proposal) and (why := found.budget.stops(question)):
+            why = found.budget.stops(question if isinstance(question, Proposal) else question.proposal)
+            if why:
                 found.stopped = why
                 break
             answer = self._rank(question) if isinstance(question, Ranking) else self._try(question)

@@ -32,6 +32,8 @@ BASE, TRIAL = "none", "trial"
 LEAST_S = 1.0
 """What a step is given however little is left of the budget."""
 PROCESSES = 3
+OWN_FIGURE = ("cold_start", "size", "memory")
+"""Objectives that a short measurement gives a figure for."""
 MOST_S = 2.0
 """Of calls, per trial: enough to rank trials; the candidate that comes of them is measured in full."""
 
@@ -108,7 +110,10 @@ class Trials:
 
     def _quantize(self, proposal: Proposal, name: str) -> Step:
         step = self._routes[proposal.method].step
-        return replace(step, name=name, options={**step.options, **proposal.options})
+        options = {**step.options, **proposal.options}
+        if "exclude" in proposal.options:  # Beside those that the file itself leaves in float.
+            options["exclude"] = [*step.options["exclude"], *proposal.options["exclude"]]
+        return replace(step, name=name, options=options)
 
     def _check(self, proposal: Proposal, candidate: Candidate) -> Step:
         runtime = stages.runtimes()[candidate.format]
@@ -193,6 +198,7 @@ class Trials:
             memory=figures["memory"],
         )  # fmt: skip
         objective = self._runner.file.pipeline.objective
-        # Latencies of different measurements are compared by their ratios to fp32, which was there in each.
-        small = ratio.value if objective == "latency" else figure(judged, OBJECTIVES[objective][0])
+        # Latencies of different measurements are compared by their ratios to fp32, which was there in each; throughput
+        # and cost follow latency.
+        small = figure(judged, OBJECTIVES[objective][0]) if objective in OWN_FIGURE else ratio.value
         return replace(carried, trial=replace(carried.trial, ratio=ratio, figure=small))

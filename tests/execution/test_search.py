@@ -68,7 +68,7 @@ def write_project(folder: Path) -> Path:
         "data": {"calibration": "calibration.npz", "evaluation": "evaluation.npz"},
         "candidates": {
             "formats": ["onnx"], "quantization": "auto", "budget": "30m",
-            "options": {"onnx-static": {"per_channel": False}},
+            "options": {"onnx-static": {"per_channel": False, "exclude": ["head"]}},
         },
         "tolerances": {"int8": {"cosine": 0.999}},
         "gates": {"accuracy_drop": 0.05},
@@ -92,6 +92,14 @@ def test_static_int8_itself_is_mended_by_leaving_layers_in_float(runs: Runs) -> 
     static = [trial for trial in runs.search["trials"] if trial["method"] == "static"]
     mended = [trial for trial in static if trial["cleared"]]
     assert mended and all({"first", "second"} & set(trial["options"].get("exclude", ())) for trial in mended)
+
+
+def test_what_the_file_leaves_in_float_stays_there(runs: Runs) -> None:
+    mended = next(trial for trial in runs.search["trials"] if trial["options"].get("exclude"))
+    name = f"quantize:onnx-auto-{mended['number']}"
+    log = Path(next(step.log for step in runs.again.report.steps if step.name == name))
+    options = json.loads((log.parent / "request.json").read_text())["parameters"]["options"]
+    assert options["exclude"] == ["head", *mended["options"]["exclude"]] and options["per_channel"] is False
 
 
 def test_the_layers_about_the_outlier_are_found_to_be_the_most_sensitive(runs: Runs) -> None:
