@@ -3,6 +3,9 @@
 TABLE = {
     "torchscript_dynamic": "optimize.quantizers.torchscript_dynamic",
     "torchscript_static": "optimize.quantizers.torchscript_static",
+    "torchscript_bf16": "optimize.quantizers.torchscript_bf16",
+    "exported_program_static": "optimize.quantizers.exported_program_static",
+    "aotinductor_static": "optimize.quantizers.aotinductor_static",
     "onnx_dynamic": "optimize.quantizers.onnx_dynamic",
     "onnx_static": "optimize.quantizers.onnx_static",
     "onnx_smoothquant": "optimize.quantizers.onnx_smoothquant",
@@ -13,6 +16,7 @@ TABLE = {
     "saved_model_static": "optimize.quantizers.saved_model_static",
     "openvino_dynamic": "optimize.quantizers.openvino_dynamic",
     "openvino_static": "optimize.quantizers.openvino_static",
+    "openvino_bf16": "optimize.quantizers.openvino_bf16",
     "litert_dynamic": "optimize.quantizers.litert_dynamic",
     "litert_static": "optimize.quantizers.litert_static",
 }

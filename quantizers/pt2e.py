@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from optimize.artifact import Artifact
@@ -11,7 +12,7 @@ from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Task
 from optimize.quantizers.onnx_tools.qdq import reduced
-from optimize.quantizers.torch_options import ModuleOptions, check_modules
+from optimize.quantizers.torch_options import ModuleOptions, prepare_module
 
 BATCH = 8
 
@@ -33,7 +34,7 @@ def quantized_program(model: Artifact, task: Task) -> tuple[Exported, int]:
     if task.architecture != "x86_64":
         raise Unsupported(f"PT2E's quantizer is for x86, and the target is {task.architecture}")
     source = module_source(model)
-    check_modules(source.module, task.options.exclude)
+    pruned = prepare_module(source.module, task.options)
     module = source.positional(model.signature)
     graph = export(module, model.signature, task.examples, finish=lambda program: program).program.module()
     graph.graph.eliminate_dead_code()  # A layer nobody reads, as BERT's pooler can be, stops the quantizer.
@@ -47,7 +48,8 @@ def quantized_program(model: Artifact, task: Task) -> tuple[Exported, int]:
     count = sum("quantized_decomposed.quantize_per_tensor" in str(node.target) for node in converted.graph.nodes)
     if not count:
         raise Unsupported("PT2E finds no convolution or linear layer to quantize in the graph of torch.export")
-    return export(converted, model.signature, task.examples, finish=lambda program: program), count
+    exported = export(converted, model.signature, task.examples, finish=lambda program: program)
+    return replace(exported, notes=(*pruned, *exported.notes)), count
 
 
 def _quantizer(task: Task) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from optimize.quantizers.onnx_tools.graph import check_names
+from optimize.quantizers.pruning import Pruning, prune
 from optimize.sections import Section
 
 
@@ -14,8 +14,12 @@ class ModuleOptions(Section):
 
     exclude: tuple[str, ...] = ()
     """Names of modules, as `named_modules` gives them, that stay in float with all that is in them."""
+    prune: Pruning | None = None
+    """Weights set to zero first. By default none."""
 
 
-def check_modules(module: Any, names: Iterable[str]) -> None:
-    """Raises UserError, with the nearest, for a name that the module does not have."""
-    check_names(names, [name for name, _ in module.named_modules() if name], "module", "exclude")
+def prepare_module(module: Any, options: ModuleOptions) -> tuple[str, ...]:
+    """Prunes it where that is asked for, and says so. Raises UserError, with the nearest, for an excluded name that it
+    does not have."""
+    check_names(options.exclude, [name for name, _ in module.named_modules() if name], "module", "exclude")
+    return (prune(module, options.prune),) if options.prune else ()

@@ -16,7 +16,7 @@ from optimize.artifact import Artifact, Made
 from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscript
 from optimize.errors import Unsupported
 from optimize.methods import Method, Task
-from optimize.quantizers.torch_options import ModuleOptions, check_modules
+from optimize.quantizers.torch_options import ModuleOptions, prepare_module
 
 reads = "pytorch"
 makes = "torchscript"
@@ -39,7 +39,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     from optimize.sources.modules import load_module
 
     module = load_module(model)
-    check_modules(module.model, task.options.exclude)
+    pruned = prepare_module(module.model, task.options)
     layers = _layers(module, task.options)
     if not layers:
         raise Unsupported("the model has no nn.Linear, nn.LSTM or nn.GRU, and quantize_dynamic does no other layer")
@@ -50,7 +50,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     tensors = tuple(torch.from_numpy(task.examples[name]) for name in model.signature.input_names)
     scripted, method, notes = to_torchscript(quantized, model.signature, tensors)
     save(scripted, output / FILE)
-    return Made(f"torch.ao quantize_dynamic of {len(layers)} layers, {channels}; {method}", notes)
+    return Made(f"torch.ao quantize_dynamic of {len(layers)} layers, {channels}; {method}", (*pruned, *notes))
 
 
 def _layers(module: Any, options: Options) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from optimize.converters.pytorch_to_torchscript import FILE, save, to_torchscrip
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Method, Task
-from optimize.quantizers.torch_options import ModuleOptions, check_modules
+from optimize.quantizers.torch_options import ModuleOptions, prepare_module
 from optimize.signature import Signature
 
 reads = "pytorch"
@@ -28,7 +28,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     from optimize.sources.modules import module_source
 
     source = module_source(model)
-    check_modules(source.module, task.options.exclude)
+    pruned = prepare_module(source.module, task.options)
     tensors = _tensors(model.signature, task.examples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.
@@ -42,7 +42,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
             raise Unsupported("FX graph mode finds no layer of torch.nn to quantize; a source that is a graph has none")
         scripted, method, notes = to_torchscript(source.positional(model.signature), model.signature, tensors)
     save(scripted, output / FILE)
-    return Made(f"torch.ao FX graph mode, x86 engine, calibrated on {rows} rows; {method}", notes)
+    return Made(f"torch.ao FX graph mode, x86 engine, calibrated on {rows} rows; {method}", (*pruned, *notes))
 
 
 def _tensors(signature: Signature, arrays: Arrays) -> tuple[Any, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+LARGE = 4096
+"""Bytes of a tensor from which on it is left on disk."""
 
 
 def open_augmented(model: Any, made: Sequence[Any], kept: Sequence[str], folder: Path) -> Any:
@@ -15,20 +17,64 @@ def open_augmented(model: Any, made: Sequence[Any], kept: Sequence[str], folder:
     import onnx
     import onnxruntime
 
-    augmented = copy.deepcopy(model)
-    augmented.graph.node.extend(made)
-    del augmented.graph.output[:]
-    augmented.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in kept)
     path = folder / "augmented.onnx"
-    onnx.save_model(augmented, path, save_as_external_data=True, location="augmented.data")
-    del augmented
+    augmented = _without_weights(model, folder / "augmented.data")
+    _put_beside(augmented.graph, made)
+    augmented.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in kept)
+    onnx.save(augmented, path)
     options = onnxruntime.SessionOptions()
     options.enable_cpu_mem_arena = False  # It keeps what the largest batch took.
+    # By default the new nodes run last, and in the layout of the highest level as well: until then every tensor of the
+    # batch is alive (ResNet-50 at batch 8: 860 MB against 100, ONNX Runtime 1.32).
+    options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     for left in folder.glob("augmented.*"):
         left.unlink()
     return session
+
+
+def _without_weights(model: Any, data: Path) -> Any:
+    """A copy of the graph, without its outputs, whose large tensors lie in the file `data`: in memory they are once."""
+    import onnx
+    from onnx import numpy_helper
+    from onnx.external_data_helper import set_external_data
+
+    light = onnx.ModelProto(ir_version=model.ir_version)
+    light.opset_import.extend(model.opset_import)
+    light.functions.extend(model.functions)
+    light.graph.name = model.graph.name
+    light.graph.node.extend(model.graph.node)
+    light.graph.input.extend(model.graph.input)
+    light.graph.value_info.extend(model.graph.value_info)
+    with data.open("wb") as file:
+        for tensor in model.graph.initializer:
+            values = numpy_helper.to_array(tensor)
+            if values.nbytes < LARGE:
+                light.graph.initializer.append(tensor)
+                continue
+            kept = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, raw_data=b" ")
+            set_external_data(kept, data.name, offset=file.tell(), length=values.nbytes)
+            kept.ClearField("raw_data")
+            file.write(values.tobytes())
+            light.graph.initializer.append(kept)
+    return light
+
+
+def _put_beside(graph: Any, made: Sequence[Any]) -> None:
+    """Each new node right after what makes the tensor it hangs on."""
+    hang: dict[str, str] = {}
+    behind: dict[str, list[Any]] = {}
+    for node in made:
+        on = next((hang.get(name, name) for name in node.input), "")
+        hang |= dict.fromkeys(node.output, on)
+        behind.setdefault(on, []).append(node)
+    ordered = [node for name in ("", *(one.name for one in graph.input)) for node in behind.pop(name, [])]
+    for node in graph.node:
+        ordered += [node, *(new for name in node.output for new in behind.pop(name, []))]
+    del graph.node[:]
+    graph.node.extend(ordered)
 
 
 def integers(name: str, values: Sequence[int]) -> Any:

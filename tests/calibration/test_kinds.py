@@ -59,7 +59,7 @@ def generator(folder: Path) -> dict[str, Any]:
 
 
 def dataset(folder: Path) -> dict[str, Any]:
-    """As `datasets` 4.4 lays a folder out: two files, of 6 and 5 rows, and the state that names them."""
+    """As `datasets` 5.2 lays a folder out: two files, of 6 and 5 rows, and the state that names them."""
     import pyarrow as pa
 
     (folder / "rows").mkdir()

@@ -131,6 +131,38 @@ def test_a_module_to_exclude_that_does_not_exist_is_refused_with_the_nearest(
         quantize(module, source, tmp_path, exclude=("haed",))
 
 
+@pytest.mark.parametrize("kind", ["magnitude", "n_m", "channels"])
+def test_pruning_comes_before_quantization_and_is_told(source: Artifact, tmp_path: Path, kind: str) -> None:
+    import torch
+
+    made = quantize(torchscript_dynamic, source, tmp_path, prune={"kind": kind, "amount": 0.5, "n": 1, "m": 3})
+    assert f"pruned by {kind}: " in made.notes[0] and "which dense kernels do not skip" in made.notes[0]
+    model = torch.jit.load(tmp_path / "model.pt")
+    graph = model.inlined_graph
+    nodes = graph.findAllNodes("prim::Constant")
+    tensors = [node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t"]
+    kept = next(tensor for tensor in tensors if tensor.shape == (8, 3, 3, 3)).reshape(8, -1)
+    if kind == "channels":
+        assert ((kept == 0).all(1)).sum() == 4
+    else:
+        assert 0.2 < float((kept == 0).float().mean()) < 0.7
+
+
+def test_two_of_four_neighbours_stay() -> None:
+    import torch
+
+    from optimize.quantizers.pruning import Pruning, prune
+
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(16, 3)
+    before = layer.weight.detach().clone()
+    prune(torch.nn.Sequential(layer), Pruning(kind="n_m"))
+    groups, were = layer.weight.detach().reshape(-1, 4), before.reshape(-1, 4)
+    assert ((groups != 0).sum(1) == 2).all()
+    for group, was in zip(groups, were, strict=True):
+        assert group[group != 0].abs().min() >= was[group == 0].abs().max()
+
+
 def test_bfloat16_is_unsupported_where_the_target_has_no_instructions_for_it(source: Artifact, tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match=r"no instructions for bfloat16 \(it has avx2, avx512\)"):
         quantize(torchscript_bf16, source, tmp_path, isa=frozenset({"avx2", "avx512"}))
