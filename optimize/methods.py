@@ -19,6 +19,8 @@ AUTO = "auto"
 """What a candidate is quantized by where a search is to find it."""
 SOURCE_PRECISION = "fp32"
 """Of what is not quantized."""
+OPTIONS = "candidates.options"
+"""The key of a UserError about an option that does not fit the model."""
 
 
 class NoOptions(Section):

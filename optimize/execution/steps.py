@@ -19,6 +19,7 @@ from optimize.artifact import Artifact, Made
 from optimize.calibration import open_calibration
 from optimize.data import check_headers, random_rows, read_headers, read_rows
 from optimize.drift import DriftMeter
+from optimize.errors import UserError
 from optimize.execution.request import Request
 from optimize.golden import (
     DRAWN_FILE,
@@ -123,7 +124,7 @@ def convert(request: Request, output: Path) -> dict[str, Any]:
 
 
 def quantize(request: Request, output: Path) -> dict[str, Any]:
-    from optimize.methods import Task
+    from optimize.methods import OPTIONS, Task
 
     model, quantizer, wanted = request.model, importlib.import_module(request.module), request.parameters
     calibration = None
@@ -132,7 +133,13 @@ def quantize(request: Request, output: Path) -> dict[str, Any]:
     options = quantizer.method.options.model_validate(wanted["options"])
     examples = Golden(Path(request.golden)).examples()
     task = Task(options, calibration, examples, frozenset(wanted.get("isa", ())), wanted.get("architecture", ""))
-    return _made(quantizer.quantize(model, task, output), output)
+    try:
+        return _made(quantizer.quantize(model, task, output), output)
+    except UserError as error:
+        if error.key != OPTIONS:
+            raise
+        # The method does not know which candidate's options it was given.
+        raise UserError(error.message, f"{OPTIONS}.{quantizer.makes}-{quantizer.method.name}") from error
 
 
 def calibration_rows(request: Request, signature: Signature) -> Rows:

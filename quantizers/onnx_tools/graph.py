@@ -9,9 +9,9 @@ from typing import Any
 
 from optimize.artifact import Artifact
 from optimize.errors import UserError
+from optimize.methods import OPTIONS
 
 FILE = "model.onnx"
-KEY = "candidates.options"
 
 
 def prepare(path: Path, output: Path) -> Path:
@@ -67,7 +67,7 @@ def check_names(names: Iterable[str], known: Sequence[str], what: str, option: s
         if name not in known:
             near = difflib.get_close_matches(name, known, 3, cutoff=0.4) or known[:5]
             raise UserError(
-                f"{option}: the model has no {what} {name!r}; the nearest are {', '.join(near) or 'none'}", KEY
+                f"{option}: the model has no {what} {name!r}; the nearest are {', '.join(near) or 'none'}", OPTIONS
             )
 
 

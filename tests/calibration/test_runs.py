@@ -103,4 +103,4 @@ def test_a_metric_that_raises_is_the_users_to_mend(cnn: Path) -> None:
 def test_a_layer_to_exclude_that_does_not_exist_ends_the_run_with_the_nearest(cnn: Path) -> None:
     done = run(cnn, "-o", "candidates.options.onnx-static.exclude=[/secnd/Conv]")
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "candidates.options" in done.stderr and "the nearest are /second/Conv" in done.stderr
+    assert "candidates.options.onnx-static" in done.stderr and "the nearest are /second/Conv" in done.stderr
