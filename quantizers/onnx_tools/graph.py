@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from optimize.artifact import Artifact
-from optimize.errors import UserError
+from optimize.errors import Unsupported, UserError
 from optimize.methods import OPTIONS
 
 FILE = "model.onnx"
+LEAST_OPSET = 13
+"""The first that has a scale per channel."""
 
 
 def prepare(path: Path, output: Path) -> Path:
@@ -32,13 +34,31 @@ def load_prepared(model: Artifact, output: Path) -> Any:
     """In memory; nothing is left in `output`. Every node has a name."""
     import onnx
 
-    prepared = prepare(model.path / FILE, output)
+    prepared = prepare(_recent(model.path / FILE, output), output)
     loaded = onnx.load(prepared)
     for left in output.iterdir():
         left.unlink()
     for index, node in enumerate(loaded.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return loaded
+
+
+def _recent(path: Path, output: Path) -> Path:
+    """The graph in an operator set that has what the quantizers write."""
+    import onnx
+
+    header = onnx.load(path, load_external_data=False)
+    opset = max(one.version for one in header.opset_import if one.domain in ("", "ai.onnx"))
+    if opset >= LEAST_OPSET:
+        return path
+    try:
+        converted = onnx.version_converter.convert_version(onnx.load(path), LEAST_OPSET)
+    except Exception as error:
+        # The converter raises RuntimeError, or whatever the adapter of one operator meets.
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Unsupported(f"the graph is of opset {opset}, and cannot be brought to {LEAST_OPSET}: {first}") from error
+    onnx.save(converted, output / "converted.onnx")
+    return output / "converted.onnx"
 
 
 def save(graph: Any, model: Artifact, output: Path) -> None:

@@ -19,7 +19,7 @@ LOUD = 5
 """The channel that is 100 times the others in the outlier CNN."""
 
 
-def write_cnn(path: Path, outlier: bool = False) -> None:
+def write_cnn(path: Path, outlier: bool = False, opset: int = 17) -> None:
     """x: float32[batch, 3, 12, 12] -> y: float32[batch, 10]: two convolutions, pooled, and a Gemm."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -49,7 +49,7 @@ def write_cnn(path: Path, outlier: bool = False) -> None:
         [value("y", TensorProto.FLOAT, ["batch", 10])],
         [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
     )  # fmt: skip
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9), path)
 
 
 def rows(count: int, seed: int = 1) -> Samples:

@@ -34,10 +34,11 @@ CALIBRATION = ("minmax", "moving_average", "percentile", "entropy")
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    for name in ("cnn", "outlier", "mlp"):
+    for name in ("cnn", "outlier", "mlp", "old"):
         (folder / name).mkdir()
     write_cnn(folder / "cnn" / "model.onnx")
     write_cnn(folder / "outlier" / "model.onnx", outlier=True)
+    write_cnn(folder / "old" / "model.onnx", opset=11)
     write_onnx_model(folder / "mlp" / "model.onnx")
     return folder
 
@@ -61,6 +62,10 @@ def test_static_is_right_by_every_calibration(models: Path, tmp_path: Path, cali
 @pytest.mark.parametrize("options", [{"per_channel": False}, {"symmetric": True}, {"reduce_range": True}])
 def test_static_is_right_with_every_option(models: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     assert drift(models, "cnn", onnx_static, tmp_path, **options) > 0.998
+
+
+def test_a_graph_of_an_old_operator_set_is_brought_to_a_newer_one(models: Path, tmp_path: Path) -> None:
+    assert drift(models, "old", onnx_static, tmp_path) > 0.999
 
 
 def test_a_loud_channel_that_collapses_per_tensor_is_saved_by_smoothquant(models: Path, tmp_path: Path) -> None:
