@@ -17,6 +17,9 @@ FILE = "model.pt2"
 def read(model: Artifact) -> Any:
     import torch
 
+    if model.quantization != "none":
+        # Registers the operators of the quantize/dequantize pairs, without which the graph is not read.
+        import torch.ao.quantization.fx._decomposed
     return torch.export.load(model.path / FILE)
 
 

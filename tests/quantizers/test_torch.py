@@ -21,7 +21,7 @@ from optimize.quantizers import (
     torchscript_dynamic,
     torchscript_static,
 )
-from optimize.runtimes import exported_program, torchscript
+from optimize.runtimes import torchscript
 from optimize.samples import Samples
 from optimize.signature import Signature, TensorSpec
 from optimize.stages import RuntimeSettings
@@ -74,7 +74,6 @@ def float_answers(source: Artifact, rows: int) -> np.ndarray[Any, Any]:
         (torchscript_dynamic, torchscript),
         (torchscript_static, torchscript),
         (torchscript_bf16, torchscript),
-        (exported_program_static, exported_program),
     ],
 )
 def test_it_gives_the_modules_own_answers_at_any_batch(
@@ -86,6 +85,25 @@ def test_it_gives_the_modules_own_answers_at_any_batch(
     for rows in (1, 5):
         output = session.run({"x": X[:rows]})["output"]
         assert output.dtype == np.float32 and cosine(output, float_answers(source, rows)) > 0.999
+
+
+def test_a_quantized_program_is_read_by_a_process_without_torchao(source: Artifact, tmp_path: Path) -> None:
+    quantize(exported_program_static, source, tmp_path)
+    np.save(tmp_path / "x.npy", X[:5])
+    code = (
+        "import sys, pathlib, numpy as np\n"
+        "from optimize.artifact import Artifact\n"
+        "from optimize.runtimes.exported_program import open, read\n"
+        "from optimize.signature import Signature, TensorSpec\n"
+        "from optimize.stages import RuntimeSettings\n"
+        "signature = Signature((TensorSpec('x', 'float32', ('batch', 3, 12, 12)),), (TensorSpec('output', 'float32', ('batch', 5)),))\n"
+        "model = Artifact(pathlib.Path('.'), 'exported_program', 'static', signature)\n"
+        "answers = open(read(model), model, RuntimeSettings()).run({'x': np.load('x.npy')})\n"
+        "assert 'torchao' not in sys.modules\n"
+        "np.save('y.npy', answers['output'])"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert cosine(np.load(tmp_path / "y.npy"), float_answers(source, 5)) > 0.999
 
 
 def test_a_quantized_state_dict_loads_only_into_a_module_that_was_quantized_first() -> None:
