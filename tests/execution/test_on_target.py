@@ -94,7 +94,7 @@ def test_pytorchs_kernels_are_wrong_under_the_caps_of_a_target_without_vnni(
     caps = isa_caps(find_target(target).isa, local_isa())
     Request(
         "check-on-target", "optimize.runtimes.torchscript", {"model": model}, str(saturating / "golden"),
-        parameters={"threads": 1, "emulate": False, "environment": caps},
+        parameters={"threads": 1, "settings": {}, "emulate": False, "environment": caps},
     ).write(tmp_path / "request.json")  # fmt: skip
     command = [sys.executable, "-m", "optimize.execution.worker", str(tmp_path)]
     subprocess.run(command, env=clean_environment(), check=True, capture_output=True)
