@@ -34,6 +34,18 @@ def test_a_row_is_what_the_documents_say(case: Case, tmp_path: Path, workers: Fo
     for name, cell in found.items():
         if cell["state"] == "ok":
             assert cell["drift"] <= max(SLACK * written[name]["drift"], 1e-5), name
+    if case.kind != "onnx":
+        check_versions(tmp_path)
+
+
+def check_versions(folder: Path) -> None:
+    """Of every ONNX file that was made: what ONNX Runtime reads from 1.18 on."""
+    import onnx
+
+    for file in (folder / ".optimize" / "store").rglob("model.onnx"):
+        model = onnx.load(file, load_external_data=False)
+        opsets = {opset.domain: opset.version for opset in model.opset_import}
+        assert model.ir_version <= 10 and opsets.get("", 0) <= 20 and opsets.get("ai.onnx.ml", 0) <= 3, file
 
 
 def test_the_page_holds_a_row_for_every_case_and_nothing_else() -> None:

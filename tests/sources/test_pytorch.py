@@ -15,7 +15,7 @@ from optimize.sources.pytorch import Options
 from tests.conftest import Project
 
 BUILD = """
-import gc, json, os, sys
+import gc, json, os, re, sys
 from pathlib import Path
 import numpy as np, torch
 from safetensors.torch import save_file
@@ -25,7 +25,7 @@ from optimize.signature import Signature, TensorSpec
 from optimize.sources.modules import module_source
 from optimize.sources.pytorch import Options
 sys.path.insert(0, str(Path.cwd()))
-from model import Net, Tied, Viewed
+from model import Large, Net, Tied, Viewed
 
 torch.manual_seed(0)
 net = Net()
@@ -79,7 +79,18 @@ viewed = Viewed(); save_file(viewed.state_dict(), "viewed.safetensors")
 with torch.no_grad():
     seen = viewed(torch.from_numpy(x)).numpy()
 
+def memory(field):
+    return int(re.search(field + r":\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+save_file(Large().state_dict(), "large.safetensors")
+gc.collect()
+Path("/proc/self/clear_refs").write_text("5")  # The high-water mark starts again from here.
+before = memory("VmRSS")
+large = build(factory="model.py:Large", weights="large.safetensors")
+taken = (memory("VmHWM") - before) / Path("large.safetensors").stat().st_size
+
 print(json.dumps({
+    "taken": taken,
     "same": {
         name: answers(weights=name) for name in ("weights.safetensors", "weights.pt", "old.pt", "model.safetensors.index.json")
     } | {
@@ -118,6 +129,14 @@ class Net(nn.Module):
     def forward(self, x):
         return self.layers(x)
 
+class Large(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList(nn.Linear(4, 1_000_003) for _ in range(6))
+
+    def forward(self, x):
+        return sum(part(x) for part in self.parts)
+
 class Tied(nn.Module):
     def __init__(self):
         super().__init__()
@@ -150,6 +169,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_kind_of_weights_gives_the_models_own_answers_bit_for_bit(found: dict[str, Any]) -> None:
     assert found["same"] == dict.fromkeys(found["same"], True)
+
+
+def test_while_weights_are_read_memory_holds_them_once(found: dict[str, Any]) -> None:
+    assert found["taken"] < 1.3
 
 
 def test_weights_take_the_modules_dtype(found: dict[str, Any]) -> None:
