@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,8 @@ from typing import Any, Protocol
 from optimize.benchmarks.queueing import Fleet, Load, Probe, Sought, closed_loop, highest_rate, open_loop
 from optimize.benchmarks.statistics import NEEDED, summary
 
+SEARCH_PROBES = 5
+"""Times the first probe that a whole search takes, about: rates above it are probed faster."""
 LEAST_P99_MS = 5.0
 """Below it, what a queue does to a short call is lost in what a machine does to any process."""
 
@@ -92,9 +95,14 @@ def _seek(fleet: Fleet, capacity: float, p99_ms: float, seed: int, time_left: Ca
         found = load.quantile_ms(0.99)
         return Probe(rate, found, len(load.latencies_s), found is not None and found <= p99_ms)
 
-    start = capacity / 4
-    if NEEDED[0.99] / start > time_left():
-        words = f"a p99 needs {NEEDED[0.99]} requests, about {NEEDED[0.99] / start:.0f} s; raise throughput.budget_s"
+    start = capacity / 2
+    probe_s = NEEDED[0.99] / start
+    if probe_s > time_left():
+        enough = math.ceil(SEARCH_PROBES * probe_s)
+        words = (
+            f"a p99 needs {NEEDED[0.99]} requests, which take about {probe_s:.0f} s; type "
+            f"-o benchmark.throughput.budget_s={enough}"
+        )
         return Sought(None, (), words)
     return highest_rate(probe, start, time_left)
 
