@@ -38,8 +38,10 @@ def command(
     from optimize.reports.read import read_report
 
     report = read_report(path)
-    together = {**(report.pipeline.get("prices") or {}), **parse_prices(prices)}
-    check_prices(together)
+    given = parse_prices(prices)
+    check_prices(given)
+    # Those of the run were checked there; it may have one for a profile of its own.
+    together = {**(report.pipeline.get("prices") or {}), **given}
     found = recommend(report, together, candidate, force)
     if as_json:
         click.echo(_json(found))

@@ -68,7 +68,8 @@ def test_the_command_recommends_what_the_report_lists(
 def test_figures_of_another_machine_are_taken_only_when_forced_and_labelled(
     report: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = report.model_copy(update={"machine": report.machine | {"cpu": "another"}})
+    own = report.pipeline | {"prices": {"mine": 1.0}}
+    other = report.model_copy(update={"machine": report.machine | {"cpu": "another"}, "pipeline": own})
     (tmp_path / "report.json").write_text(other.model_dump_json())
     assert run_command(["recommend", str(tmp_path)]) == 2
     assert "another machine" in capsys.readouterr().err
