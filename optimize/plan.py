@@ -1,8 +1,9 @@
-"""From a pipeline to the steps that carry it out. Pure: nothing is read from disk and nothing is run."""
+"""From a pipeline to the steps that carry it out. Pure: nothing of the user's is read from disk, and nothing is run."""
 
 from __future__ import annotations
 
 import heapq
+import importlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,7 +11,10 @@ from itertools import count
 from typing import Any
 
 from optimize import stages
+from optimize.bundles.choice import check_section, why_not_bundled
+from optimize.bundles.images import Content
 from optimize.errors import UserError
+from optimize.execution.targeting import resolve_target
 from optimize.methods import AUTO, Method, find_method, methods, precision_of
 from optimize.pipeline.method_options import method_options
 from optimize.pipeline.schema import Pipeline
@@ -134,6 +138,7 @@ def make_plan(
 
     Raises UserError for a candidate in `only` that is not in the file, or a format nobody makes.
     """
+    check_section(pipeline.bundle, resolve_target(pipeline.target))
     candidates = _expand(pipeline)
     _check_only(only, candidates)
     edges, origins = find_edges(pipeline.source.kind)
@@ -234,6 +239,9 @@ def _plan_candidate(
     path = shortest_path(edges, origins, (candidate.format, candidate.quantization), failed)
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
+    unserved = why_not_bundled(pipeline.bundle, resolve_target(pipeline.target), _content(candidate, path))
+    if unserved:
+        return replace(candidate, reason=unserved)
     needs = _add_steps(path, pipeline, steps)
     runtime = stages.runtimes()[candidate.format]
     settings = pipeline.candidates.settings.get(candidate.format, {})
@@ -243,6 +251,14 @@ def _plan_candidate(
     )  # fmt: skip
     steps[check.name] = check
     return replace(candidate, artifact=needs[-1], check=check.name, converter=_words(path), settings=settings)
+
+
+def _content(candidate: Candidate, path: Sequence[Edge]) -> Content:
+    """With the opset, where the converter that made it ONNX always writes the same."""
+    writers = [edge for edge in path if edge.end[0] == "onnx" and edge.end[1] == "none"]
+    writer = writers[-1] if writers and candidate.format == "onnx" else None
+    opset = getattr(importlib.import_module(writer.module), "OPSET", 0) if writer else 0
+    return Content(candidate.format, candidate.quantization, opset, writer=writer.name if writer else "converter")
 
 
 def _add_steps(path: Sequence[Edge], pipeline: Pipeline, steps: dict[str, Step]) -> tuple[str, ...]:
@@ -266,10 +282,12 @@ def _plan_search(
     """fp32, and what every method of the format starts from; quantizing is the search's."""
     plain = replace(candidate, name=f"{candidate.format}-none", quantization="none")
     plain = _plan_candidate(plain, pipeline, edges, origins, steps, failed)
-    routes = []
+    routes, target = [], resolve_target(pipeline.target)
     for name, formats in methods().items():
         path = shortest_path(edges, origins, (candidate.format, name), failed) if candidate.format in formats else None
-        if path and (pipeline.data.calibration or not formats[candidate.format].calibrated):
+        if not path or why_not_bundled(pipeline.bundle, target, Content(candidate.format, name)):
+            continue
+        if pipeline.data.calibration or not formats[candidate.format].calibrated:
             needs = _add_steps(path[:-1], pipeline, steps)
             routes.append(Route(_stage_step(path[-1], needs, pipeline), _words(path)))
     return replace(plain, name=candidate.name, quantization=AUTO, routes=tuple(routes))

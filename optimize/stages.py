@@ -117,12 +117,16 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServingSettings:
-    """What a bundle's handler is told: `sizes` are those of the named dimensions at which it warms the model up,
-    `options` those of `RuntimeSettings`."""
+    """What a bundle's handler is told.
+
+    `threads` are the target's cores, `sizes` those of the named dimensions at which it warms the model up, `options`
+    those of `RuntimeSettings`, and `hooks` the user's own file with `pre` and `post`.
+    """
 
     threads: int = 1
     sizes: Mapping[str, int] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    hooks: Path | None = None
 
 
 class Service(Protocol):
@@ -144,6 +148,10 @@ class Bundle(Protocol):
     """The formats the container can serve."""
     libraries: tuple[str, ...]
     """Distributions whose versions the manifest records, besides those of the format's runtime."""
+    takes_code: bool
+    """Whether the user's hooks can be served."""
+    no_multi_model: str
+    """Why its tar cannot be served on a multi-model endpoint; empty where it can."""
 
     def lay_out(self, model: Artifact, settings: ServingSettings, folder: Path) -> None:
         """Put the files into `folder`, which is empty. The model's own are linked where that is possible."""

@@ -7,42 +7,60 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optimize.bundles.hooks import hook_problems
 from optimize.bundles.inspection import Unpacked, unpack_bundle
+from optimize.bundles.messages import FORMS
 from optimize.bundles.samples import Sample, ask_all, samples_of
-from optimize.bundles.served import latency_figures, open_served, start_figures
+from optimize.bundles.served import latency_figures, model_folder, open_served, start_figures
 from optimize.bundles.toolkits import Toolkit, toolkit_for, why_not
 from optimize.errors import UserError
 from optimize.execution.request import Request
 from optimize.methods import precision_of
 from optimize.pipeline.schema import Tolerance, Tolerances
-from optimize.stages import Service, bundles
+from optimize.stages import Bundle, Service, bundles
 
 
 def boot(request: Request, output: Path) -> dict[str, Any]:
-    """Asks `data["bundle"]` every sample in every form it reads.
+    """Asks `data["bundle"]` every sample in every form it reads, and the user's hooks one request.
 
     Parameters, all optional: `toolkit` (`auto`, or `none` to call the handler's functions without a server),
-    `container` (where it is not the manifest's) and `tolerance`, within which the first answer counts as right.
+    `container` (where it is not the manifest's), `multi_model` (load it as such an endpoint does) and `tolerance`,
+    within which the first answer counts as right.
     """
     wanted, data = request.parameters, request.data
+    multi_model = bool(wanted.get("multi_model"))
     # A short name: the servers' workers listen on Unix sockets in there, whose paths have 108 bytes at most.
     with tempfile.TemporaryDirectory(prefix="ob-", ignore_cleanup_errors=True) as temporary:
         base = Path(temporary)
+        folder = model_folder(base, multi_model)
         samples_file = Path(data["samples"]) if "samples" in data else None
-        bundle = unpack_bundle(Path(data["bundle"]), base / "model", samples_file, wanted.get("container", ""))
+        bundle = unpack_bundle(Path(data["bundle"]), folder, samples_file, wanted.get("container", ""))
         samples = samples_of(request, bundle.signature)
         toolkit = toolkit_for(bundle.container)
         instead = _why_functions(wanted, toolkit)
+        if multi_model:
+            _refuse_multi_model(bundle.container)
         if toolkit is None or instead:
-            service = _functions(bundle, base / "model")
-            return _payload(service, samples, bundle) | {"served": None, "instead": instead}
-        with open_served(toolkit, base, bundle) as served:
+            return _payload(_functions(bundle, folder), samples, bundle, folder) | {"served": None, "instead": instead}
+        with open_served(toolkit, base, bundle, multi_model) as served:
             start = start_figures(served, samples[0], _tolerance(wanted, bundle))
-            payload = _payload(served, samples, bundle)
+            payload = _payload(served, samples, bundle, folder)
             figures = {"cold_start_s": start["cold_start_s"], **latency_figures(served, samples)}
     if start["wrong"]:
         payload["problems"] = [f"the first answer is wrong: {start['wrong']}", *payload["problems"]]
     return payload | {"served": figures, "instead": ""}
+
+
+def _refuse_multi_model(container: str) -> None:
+    reason = _bundle_of(container).no_multi_model
+    if reason:
+        raise UserError(f"the {container} container serves no multi-model endpoint: {reason}", "bundle.multi_model")
+
+
+def _bundle_of(container: str) -> Bundle:
+    if container not in bundles():
+        raise UserError(f"{container!r} is not a container; one of {', '.join(bundles())}")
+    return bundles()[container]
 
 
 def _why_functions(wanted: Mapping[str, Any], toolkit: Toolkit | None) -> str:
@@ -53,11 +71,10 @@ def _why_functions(wanted: Mapping[str, Any], toolkit: Toolkit | None) -> str:
 
 
 def _functions(bundle: Unpacked, folder: Path) -> Service:
-    if bundle.container not in bundles():
-        raise UserError(f"{bundle.container!r} is not a container; one of {', '.join(bundles())}")
-    if bundle.manifest is None and bundle.container != "tensorflow":
+    container = _bundle_of(bundle.container)
+    if bundle.manifest is None and container.takes_code:
         raise UserError("a handler that is not ours can only be booted by a server: run `optimize boot --setup` first")
-    return bundles()[bundle.container].open_folder(folder, bundle.signature)
+    return container.open_folder(folder, bundle.signature)
 
 
 def _tolerance(wanted: Mapping[str, Any], bundle: Unpacked) -> Tolerance:
@@ -69,7 +86,12 @@ def _tolerance(wanted: Mapping[str, Any], bundle: Unpacked) -> Tolerance:
     return tolerance
 
 
-def _payload(service: Service, samples: list[Sample], bundle: Unpacked) -> dict[str, Any]:
+def _payload(service: Any, samples: list[Sample], bundle: Unpacked, folder: Path) -> dict[str, Any]:
     meter = ask_all(service, samples, bundle.signature)
     about = {"container": bundle.container, "how": service.how, "forms": list(service.forms)}
-    return about | {"drift": meter.figures(), "problems": meter.problems}
+    problems = list(meter.problems)
+    if bundle.hooks:
+        golden = FORMS["json named"].write(samples[0].inputs, bundle.signature)
+        problems += hook_problems(folder, service.send, golden)
+        about["how"] += ", hooks called once"
+    return about | {"drift": meter.figures(), "problems": problems}

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from optimize.arrays import Arrays
-from optimize.bundles.messages import FORMS, accept_for, read_answer
+from optimize.bundles import triton
+from optimize.bundles.inspection import Unpacked
+from optimize.bundles.messages import BOOT_ENVIRONMENT, FORMS, PAST_HOOKS, accept_for, read_answer
 from optimize.digests import digest_file
 from optimize.errors import ToolError, UserError
-from optimize.signature import Signature
 
 VARIANT = "all"
 STARTUP_S, DOWNLOAD_S = 600, 900
@@ -36,6 +37,8 @@ class Wish:
     instance: str
     role: str
     bucket: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Of the container, besides ours."""
     poll_s: float = 15.0
     most_polls: int = 160
 
@@ -45,16 +48,17 @@ class Endpoint:
 
     how = "on a SageMaker endpoint"
 
-    def __init__(self, runtime: Any, name: str, forms: tuple[str, ...], signature: Signature) -> None:
+    def __init__(self, runtime: Any, name: str, bundle: Unpacked) -> None:
         self._runtime = runtime
         self._name = name
-        self._signature = signature
-        self.forms = forms
+        self._signature = bundle.signature
+        self._parameter = f"; {PAST_HOOKS}" if bundle.hooks else ""
+        self.forms = bundle.forms
 
     def ask(self, inputs: Arrays, form: str) -> Arrays:
         answer = self._runtime.invoke_endpoint(
             EndpointName=self._name,
-            ContentType=FORMS[form].content_type,
+            ContentType=FORMS[form].content_type + self._parameter,
             Accept=accept_for(form, self._signature),
             Body=FORMS[form].write(inputs, self._signature),
         )
@@ -68,6 +72,12 @@ class Endpoint:
             self.ask(inputs, self.forms[0])
             times.append((time.perf_counter() - started) * 1e3)
         return float(np.percentile(times, 50)), float(np.percentile(times, 90))
+
+
+def environment_for(bundle: Unpacked) -> Mapping[str, str]:
+    """What the container has to be told: the golden is asked past hooks, and Triton wants its model named."""
+    told = {"OPTIMIZE_HOOKS": BOOT_ENVIRONMENT["OPTIMIZE_HOOKS"]} if bundle.hooks else {}
+    return told | ({"SAGEMAKER_TRITON_DEFAULT_MODEL_NAME": triton.NAME} if bundle.container == "triton" else {})
 
 
 @contextmanager
@@ -95,7 +105,7 @@ def _create(session: Any, wish: Wish, say: Say, undo: ExitStack) -> None:
     _upload(s3, wish, key, say)
     _undo(undo, say, f"s3://{wish.bucket}/{key}", lambda: s3.delete_object(Bucket=wish.bucket, Key=key))
     # The servers prefix what a worker prints; metrics go to the output of the container itself.
-    environment = {"OPTIMIZE_METRICS": "/proc/1/fd/1"}
+    environment = {"OPTIMIZE_METRICS": "/proc/1/fd/1", **wish.environment}
     container = {"Image": wish.image, "ModelDataUrl": f"s3://{wish.bucket}/{key}", "Environment": environment}
     sagemaker.create_model(ModelName=wish.name, PrimaryContainer=container, ExecutionRoleArn=wish.role)
     _undo(undo, say, f"model {wish.name}", lambda: sagemaker.delete_model(ModelName=wish.name))

@@ -12,11 +12,13 @@ from optimize.artifact import Artifact
 from optimize.bundles import manifest as manifests
 from optimize.bundles import materials
 from optimize.bundles.archive import write_archive
+from optimize.bundles.images import Content, find_image, refusal
 from optimize.bundles.manifest import Manifest
 from optimize.bundles.materials import write_bill
+from optimize.bundles.onnx_header import read_header
 from optimize.bundles.samples import write_samples
 from optimize.digests import digest_file, digest_folder
-from optimize.errors import UserError
+from optimize.errors import Unsupported
 from optimize.execution.request import Request
 from optimize.golden import Golden
 from optimize.signature import Signature
@@ -29,12 +31,15 @@ SAMPLES = "golden.npz"
 
 
 def emit(request: Request, output: Path) -> dict[str, Any]:
-    """Parameters: `container`, `name`, `candidate`, `provenance`; optionally `threads`, the runtime's `settings`
-    and the gzip `level`."""
+    """Parameters: `container`, `name`, `candidate`, `provenance`; optionally `threads` (of the target), the runtime's
+    `settings`, the gzip `level`, `gzip_threads`, and the `image` it is for. `data["hooks"]` is the user's own code.
+    """
     model, wanted = request.model, request.parameters
-    bundle = choose_bundle(str(wanted["container"]), model.format)
+    bundle = bundles()[str(wanted["container"])]
+    _check_image(model, str(wanted.get("image") or ""))
+    hooks = Path(request.data["hooks"]) if "hooks" in request.data else None
     told = RuntimeSettings.told(wanted.get("settings", {}), int(wanted.get("threads", 1)))
-    settings = ServingSettings(told.threads, _sizes(request, model.signature), told.options)
+    settings = ServingSettings(told.threads, _sizes(request, model.signature), told.options, hooks)
     # On the output's file system, so that the model's files can be linked.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix="layout-") as temporary:
         folder = Path(temporary)
@@ -44,25 +49,23 @@ def emit(request: Request, output: Path) -> dict[str, Any]:
         files[materials.FILE] = digest_file(folder / materials.FILE)
         _manifest(bundle, model, wanted, dict(files)).write(folder)
         files[manifests.FILE] = digest_file(folder / manifests.FILE)
-        digest = write_archive(folder, output / FILE, wanted.get("level"))
+        digest = write_archive(folder, output / FILE, wanted.get("level"), wanted.get("gzip_threads"))
     if request.golden:
         write_samples(Golden(Path(request.golden)), output / SAMPLES)
     size = (output / FILE).stat().st_size
     return {"container": bundle.container, "digest": digest, "size_bytes": size, "files": files}
 
 
-def choose_bundle(container: str, format: str) -> Bundle:
-    """The one that is named, or for `auto` the first in the table that serves the format. Raises UserError."""
-    known = bundles()
-    serving = {name: bundle for name, bundle in known.items() if format in bundle.formats}
-    if container == "auto" and serving:
-        return next(iter(serving.values()))
-    if container in serving:
-        return serving[container]
-    options = ", ".join(["auto", *serving])
-    if container in known or container == "auto":
-        raise UserError(f"the {container} container cannot serve {format}; write one of {options}", "bundle.container")
-    raise UserError(f"{container!r} is not a container; write one of {options}", "bundle.container")
+def _check_image(model: Artifact, reference: str) -> None:
+    """By the file itself: what opset a graph of the user's own has is not known when the plan is made."""
+    image = find_image(reference) if reference else None
+    path = model.path / "model.onnx"
+    if image is None or not path.is_file():
+        return
+    header = read_header(path)
+    refused = refusal(image, Content(model.format, model.quantization, header.opset, header.ir, "the model"))
+    if refused:
+        raise Unsupported(refused)
 
 
 def _sizes(request: Request, signature: Signature) -> dict[str, int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from optimize.arrays import Arrays
-from optimize.bundles.messages import FORMS, accept_for, forms_for, read_answer
+from optimize.bundles.messages import BOOT_ENVIRONMENT, FORMS, PAST_HOOKS, accept_for, forms_for, read_answer
 from optimize.errors import UserError
 from optimize.signature import Signature
 
@@ -17,7 +18,7 @@ HOW = "handler functions in a clean process"
 
 
 class HandlerFunctions:
-    """`input_fn`, `predict_fn` and `output_fn` of a loaded handler."""
+    """`model_fn` and `transform_fn` of a loaded handler."""
 
     how = HOW
 
@@ -30,9 +31,13 @@ class HandlerFunctions:
     def ask(self, inputs: Arrays, form: str) -> Arrays:
         accept = accept_for(form, self._signature)
         body = FORMS[form].write(inputs, self._signature)
-        data = self._module.input_fn(body, FORMS[form].content_type)
-        answer, content_type = self._module.output_fn(self._module.predict_fn(data, self._model), accept)
+        answer, content_type = self.send(body, f"{FORMS[form].content_type}; {PAST_HOOKS}", accept)
         return read_answer(answer, content_type, self._signature)
+
+    def send(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """One request as it is; the answer's body and content type."""
+        written = self._module.transform_fn(self._model, body, content_type, accept)
+        return written if isinstance(written, tuple) else (written, accept)
 
 
 def open_handler(folder: Path, signature: Signature) -> HandlerFunctions:
@@ -40,10 +45,10 @@ def open_handler(folder: Path, signature: Signature) -> HandlerFunctions:
 
     For a process of its own: a second handler of the same module name would not be imported.
     """
-    code = folder / "code"
-    sys.path.insert(0, str(code))
+    os.environ |= BOOT_ENVIRONMENT
+    sys.path.insert(0, str(folder / "code"))
     module = importlib.import_module("inference")
-    missing = [name for name in ("model_fn", "input_fn", "predict_fn", "output_fn") if not hasattr(module, name)]
+    missing = [name for name in ("model_fn", "transform_fn") if not hasattr(module, name)]
     if missing:
         raise UserError(f"code/inference.py has no {', '.join(missing)}, which the inference toolkit calls")
     return HandlerFunctions(module, module.model_fn(str(folder)), signature)

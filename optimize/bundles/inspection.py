@@ -10,8 +10,9 @@ import numpy as np
 from optimize.arrays import Arrays, dtype_name, load_arrays
 from optimize.bundles import manifest as manifests
 from optimize.bundles.archive import unpack_archive
+from optimize.bundles.hooks import hooks_of
 from optimize.bundles.manifest import Manifest, read_manifest, wrong_files
-from optimize.bundles.messages import forms_of
+from optimize.bundles.messages import forms_for
 from optimize.bundles.samples import INPUT, OUTPUT
 from optimize.errors import UserError
 from optimize.signature import Signature, TensorSpec
@@ -25,6 +26,7 @@ class Unpacked:
     signature: Signature
     forms: tuple[str, ...]
     manifest: Manifest | None
+    hooks: str = ""
 
     @property
     def quantization(self) -> str:
@@ -37,7 +39,7 @@ def unpack_bundle(path: Path, folder: Path, samples: Path | None = None, contain
     For a tar without a manifest, `samples` (`.npz` with one array per input) says what it takes, and `container` where
     it belongs, if the layout leaves that open.
     """
-    folder.mkdir()
+    folder.mkdir(parents=True)
     unpack_archive(path, folder)
     if (folder / manifests.FILE).is_file():
         manifest = read_manifest(folder)
@@ -46,7 +48,7 @@ def unpack_bundle(path: Path, folder: Path, samples: Path | None = None, contain
             raise UserError(f"{path.name} is not as its manifest says: {'; '.join(wrong[:5])}")
         signature = Signature.from_json(manifest.signature)
         named = container or manifest.container
-        return Unpacked(named, signature, forms_of(folder, named, signature), manifest)
+        return Unpacked(named, signature, forms_for(signature), manifest, hooks_of(folder))
     named = container or guess_container(folder)
     if samples is None:
         raise UserError(
@@ -62,12 +64,14 @@ def guess_container(folder: Path) -> str:
     """By what only one container looks for. Raises UserError where nothing is found."""
     if any(path.parent.name.isdigit() for path in folder.rglob("saved_model.pb")):
         return "tensorflow"
+    if any(folder.glob("*/config.pbtxt")):
+        return "triton"
     if any(folder.glob("*.pt")) or any(folder.glob("*.pth")) or (folder / "code" / "inference.py").is_file():
         return "pytorch"
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise UserError(
-        f"no container would find a model in this tar; at its root lies {found}; expected model.pt, code/inference.py "
-        f"or 1/saved_model.pb (entries must not lie in a folder of their own)"
+        f"no container would find a model in this tar; at its root lies {found}; expected model.pt, code/inference.py, "
+        f"1/saved_model.pb or model/config.pbtxt (entries must not lie in a folder of their own)"
     )
 
 

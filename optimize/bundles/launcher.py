@@ -26,6 +26,14 @@ def multi_model_server(configuration: str) -> None:
     model_server.start_model_server()
 
 
+def huggingface(configuration: str) -> None:
+    from sagemaker_huggingface_inference_toolkit import mms_model_server, serving
+    from sagemaker_inference import model_server
+
+    mms_model_server.MMS_CONFIG_FILE = model_server.MMS_CONFIG_FILE = configuration
+    serving.main()
+
+
 def stop_with_parent() -> None:
     """Standard input is a pipe that nobody writes to: it ends when the process that started this one does."""
     sys.stdin.read()
@@ -34,4 +42,5 @@ def stop_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=stop_with_parent, daemon=True).start()
-    {"torchserve": torchserve, "multi_model_server": multi_model_server}[sys.argv[1]](sys.argv[2])
+    start = {"torchserve": torchserve, "multi_model_server": multi_model_server, "huggingface": huggingface}
+    start[sys.argv[1]](sys.argv[2])

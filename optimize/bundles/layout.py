@@ -9,14 +9,17 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
+from optimize.artifact import Artifact
 from optimize.digests import files_below
-from optimize.signature import Signature
+from optimize.sources.user_code import code_closure
 from optimize.stages import ServingSettings
 from optimize.versions import library_version
 
-SHARED = ("bundle_wire.py", "bundle_metrics.py")
+SHARED = ("bundle_handler.py", "bundle_hooks.py", "bundle_metrics.py", "bundle_wire.py")
 HANDLED = {"onnx": "onnxruntime", "openvino": "openvino", "litert": "ai-edge-litert"}
 """Formats to the distribution that their handler serves them with, and that no image of AWS's has."""
+TORCH = ("torchscript", "exported_program", "aotinductor")
+"""Formats that torch itself runs."""
 
 
 def link_files(source: Path, folder: Path) -> None:
@@ -32,18 +35,36 @@ def link_files(source: Path, folder: Path) -> None:
             shutil.copyfile(path, place)
 
 
-def write_handler(name: str, signature: Signature, settings: ServingSettings, code: Path) -> None:
-    """`handlers/serve_<name>.py` as `inference.py`, with the modules it imports and the signature it checks."""
+def write_handler(model: Artifact, settings: ServingSettings, code: Path, entry: str = "inference.py") -> None:
+    """`handlers/<entry>` as `inference.py`, with the modules it imports, the user's, and the signature it checks."""
     code.mkdir()
     shipped = files("optimize.bundles.handlers")
-    for target, origin in [("inference.py", f"serve_{name}.py"), *((shared, shared) for shared in SHARED)]:
+    modules = [*SHARED, *(["bundle_torch.py"] if model.format in TORCH else [])]
+    for target, origin in [
+        ("inference.py", entry),
+        ("bundle_model.py", f"model_{model.format}.py"),
+        *((module, module) for module in modules),
+    ]:
         (code / target).write_bytes((shipped / origin).read_bytes())
-    told = signature.to_json() | {
-        "threads": settings.threads, "sizes": dict(settings.sizes), "options": dict(settings.options),
+    told = model.signature.to_json() | {
+        "threads": settings.threads, "sizes": dict(settings.sizes), "options": dict(settings.options), "hooks": "",
     }  # fmt: skip
+    if settings.hooks:
+        told["hooks"] = settings.hooks.stem
+        _copy_hooks(settings.hooks, code)
     (code / "signature.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def pinned(*distributions: str) -> str:
-    """Lines of requirements.txt: the versions that were checked and measured here."""
-    return "".join(f"{name}=={library_version(name)}\n" for name in distributions)
+def _copy_hooks(hooks: Path, code: Path) -> None:
+    """The user's file and the local files that it imports, as they lie beside each other."""
+    for path in code_closure(hooks):
+        place = code / path.relative_to(hooks.resolve().parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+
+
+def write_requirements(format: str, code: Path) -> None:
+    """The one distribution that the container's image lacks, at the version that was checked and measured here."""
+    if format in HANDLED:
+        name = HANDLED[format]
+        (code / "requirements.txt").write_text(f"{name}=={library_version(name)}\n", encoding="utf-8")

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,10 @@ from optimize.arrays import Array, Arrays
 from optimize.signature import Signature, TensorSpec
 
 JSON, CSV, NPY, NPZ = "application/json", "text/csv", "application/x-npy", "application/x-npz"
+PAST_HOOKS = "hooks=off"
+"""A parameter of the content type: the user's own hooks are passed by, so that the golden can be asked."""
+BOOT_ENVIRONMENT = {"OPTIMIZE_HOOKS": "optional", "SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+"""Without the first, a handler of ours does not heed the parameter."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,6 @@ def forms_for(signature: Signature) -> tuple[str, ...]:
     unfolds = single and batched and numbers and sum(isinstance(d, str) for d in signature.inputs[0].shape[1:]) <= 1
     fits = {"npy": single, "json list": single, "json instances": batched, "csv": unfolds}
     return tuple(name for name in FORMS if fits.get(name, True))
-
-
-def forms_of(folder: Path, container: str, signature: Signature) -> tuple[str, ...]:
-    """Those that what lies in `folder` reads: our handler all of them; the PyTorch container's own two.
-
-    That one also reads CSV, but gives a single line as one row without its batch dimension.
-    """
-    ours = (folder / "code" / "signature.json").is_file()
-    return forms_for(signature) if ours or container != "pytorch" else ("npy", "json list")
 
 
 def accept_for(form: str, signature: Signature) -> str:

@@ -17,11 +17,13 @@ from optimize.stages import Service, ServingSettings
 container = "multi-model-server"
 formats = tuple(HANDLED)
 libraries = ("numpy",)
+takes_code = True
+no_multi_model = "sagemaker-inference's handler service does not find a model's own code/ in that mode"
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:
     link_files(model.path, folder)
-    write_handler(model.format, model.signature, settings, folder / "code")
+    write_handler(model, settings, folder / "code")
 
 
 def open_folder(folder: Path, signature: Signature) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,32 +13,34 @@ import numpy as np
 
 from optimize.arrays import Arrays
 from optimize.bundles.inspection import Unpacked
-from optimize.bundles.messages import FORMS, accept_for, read_answer
+from optimize.bundles.messages import FORMS, JSON, PAST_HOOKS, accept_for, read_answer
 from optimize.bundles.samples import Sample
-from optimize.bundles.server import Answer, Server, serve, wait_for_answer
+from optimize.bundles.server import Answer, Server, serve, wait_for_answer, wait_for_ping
 from optimize.bundles.toolkits import Toolkit
 from optimize.drift import DriftMeter, judge
 from optimize.errors import ToolError
 from optimize.pipeline.schema import Tolerance
-from optimize.signature import Signature
 
 START_S = 120.0
 LATENCY_REQUESTS = 100
+MODEL = "model"
+"""Its name on a multi-model server."""
 
 
 class Served:
-    """`optimize.stages.Service` over HTTP."""
+    """`optimize.stages.Service` over HTTP; what it asks is asked past the user's hooks, where the bundle has any."""
 
-    def __init__(self, server: Server, how: str, forms: tuple[str, ...], signature: Signature) -> None:
+    def __init__(self, server: Server, how: str, bundle: Unpacked) -> None:
         self.how = how
-        self.forms = forms
+        self.forms = bundle.forms
         self.server = server
-        self._signature = signature
+        self._signature = bundle.signature
+        self._parameter = f"; {PAST_HOOKS}" if bundle.hooks else ""
 
     def write(self, inputs: Arrays, form: str) -> tuple[bytes, dict[str, str]]:
         """Body and headers."""
         accept = accept_for(form, self._signature)
-        headers = {"Content-Type": FORMS[form].content_type, "Accept": accept}
+        headers = {"Content-Type": FORMS[form].content_type + self._parameter, "Accept": accept}
         return FORMS[form].write(inputs, self._signature), headers
 
     def read(self, answer: Answer, form: str) -> Arrays:
@@ -50,12 +53,39 @@ class Served:
     def ask(self, inputs: Arrays, form: str) -> Arrays:
         return self.read(self.server.post(*self.write(inputs, form)), form)
 
+    def send(self, body: bytes, content_type: str, accept: str) -> Answer:
+        """One request as it is. Raises ToolError for an answer that is not a 200."""
+        answer = self.server.post(body, {"Content-Type": content_type, "Accept": accept})
+        if answer.status != 200:
+            raise ToolError(f"HTTP {answer.status}: {answer.body[:300].decode(errors='replace').strip()}")
+        return answer
+
+
+def model_folder(base: Path, multi_model: bool) -> Path:
+    """Where the platform unpacks a tar, below the folder that stands for /opt/ml."""
+    return base / "models" / MODEL / "model" if multi_model else base / "model"
+
 
 @contextmanager
-def open_served(toolkit: Toolkit, base: Path, bundle: Unpacked) -> Iterator[Served]:
-    """Serve `base`/model, the unpacked bundle, with its toolkit until the block ends."""
-    with serve(toolkit, base) as server:
-        yield Served(server, f"served by {toolkit.title}", bundle.forms, bundle.signature)
+def open_served(toolkit: Toolkit, base: Path, bundle: Unpacked, multi_model: bool = False) -> Iterator[Served]:
+    """Serve the bundle, unpacked into `model_folder`, with its toolkit until the block ends."""
+    with serve(toolkit, base, multi_model) as server:
+        how = f"served by {toolkit.title}"
+        if not multi_model:
+            yield Served(server, how, bundle)
+            return
+        wait_for_ping(server)
+        load_model(server, MODEL, model_folder(base, multi_model))
+        server.invocations = f"/models/{MODEL}/invoke"
+        yield Served(server, f"{how}, loaded in multi-model mode", bundle)
+
+
+def load_model(server: Server, name: str, folder: Path) -> None:
+    """As the platform does on the first request for a model. Raises ToolError with what the server says."""
+    body = json.dumps({"model_name": name, "url": str(folder)}).encode()
+    answer = server.request("POST", "/models", body, {"Content-Type": JSON})
+    if answer.status != 200:
+        raise ToolError(f"the model does not load; HTTP {answer.status}: {answer.body[:300].decode(errors='replace')}")
 
 
 def start_figures(service: Served, sample: Sample, tolerance: Tolerance) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from optimize.bundles import launcher
+from optimize.bundles.messages import BOOT_ENVIRONMENT
 from optimize.bundles.toolkits import Toolkit
 from optimize.errors import ToolError
 from optimize.execution.process import clean_environment, kill_group
@@ -38,6 +39,7 @@ MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true", "TS_ENABLE_MODEL_API": "true"}
 FAILURES = 20
 """Answers of 500, one second together, after which there is no hope: multi-model-server starts without its model."""
 WAIT_S = 300.0
+LOCKS = {"TS": "optimize-torchserve.lock", "MMS": "optimize-multi_model_server.lock"}
 ANSWER_S = 60.0
 """SageMaker gives a container 60 s to answer."""
 
@@ -58,6 +60,8 @@ class Server:
         self.process = process
         self.port = port
         self.started = time.monotonic()
+        self.invocations = "/invocations"
+        """`/models/NAME/invoke` for a model of a multi-model server."""
         self._log = log
         self._connection: http.client.HTTPConnection | None = None
 
@@ -66,11 +70,16 @@ class Server:
         return f"http://{LOOPBACK}:{self.port}"
 
     def post(self, body: bytes, headers: dict[str, str], timeout_s: float = ANSWER_S) -> Answer:
-        """POST to /invocations over a connection that is kept. Raises OSError or HTTPException."""
+        """POST to where the bundle answers, over a connection that is kept. Raises OSError or HTTPException."""
+        return self.request("POST", self.invocations, body, headers, timeout_s)
+
+    def request(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout_s: float = ANSWER_S
+    ) -> Answer:
         if self._connection is None:
             self._connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=timeout_s)
         try:
-            self._connection.request("POST", "/invocations", body, headers)
+            self._connection.request(method, path, body, headers)
             response = self._connection.getresponse()
             return Answer(response.status, response.getheader("Content-Type") or "", response.read())
         except (OSError, http.client.HTTPException):
@@ -102,7 +111,7 @@ def serve(toolkit: Toolkit, base: Path, multi_model: bool = False) -> Iterator[S
 
     The toolkits look for their server among all processes and give up where they find two, so there is one at a time.
     """
-    lock = FileLock(Path(tempfile.gettempdir()) / f"optimize-{toolkit.name}.lock", timeout=WAIT_S)
+    lock = FileLock(Path(tempfile.gettempdir()) / LOCKS[toolkit.server], timeout=WAIT_S)
     try:
         lock.acquire()
     except Timeout:
@@ -132,13 +141,13 @@ def _start(toolkit: Toolkit, base: Path, multi_model: bool = False) -> Server:
 
 def _environment(toolkit: Toolkit, base: Path, scratch: Path, port: int) -> dict[str, str]:
     """Both servers listen on every interface unless told otherwise, and on fixed ports for what nobody asks."""
-    prefix = toolkit.address_prefix
+    prefix = toolkit.server
     metrics, inference, management, workers = free_ports(4)
     told = {
         "PATH": f"{toolkit.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "SAGEMAKER_BASE_DIR": str(base),
         "SAGEMAKER_BIND_TO_PORT": str(port),
-        "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+        **BOOT_ENVIRONMENT,
         "OMP_NUM_THREADS": "1",
         "LOG_LOCATION": str(scratch),
         "METRICS_LOCATION": str(scratch),

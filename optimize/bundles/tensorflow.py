@@ -15,6 +15,8 @@ from optimize.stages import RuntimeSettings, Service, ServingSettings
 container = "tensorflow"
 formats = ("saved_model",)
 libraries = ("tensorflow-cpu", "tensorflow")
+takes_code = False
+no_multi_model = ""
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:

@@ -24,16 +24,15 @@ JAVA_HINT = "apt-get install openjdk-17-jre-headless"
 
 
 @dataclass(frozen=True)
-class Toolkit:
-    """`pins` are pip's words; `same` are distributions taken at the version they have here, which made the artifact."""
+class Environment:
+    """`pins` are pip's words; `bare` are installed without what they declare; `same` are distributions taken at the
+    version they have here, which made the artifact.
+    """
 
     name: str
-    title: str
-    containers: tuple[str, ...]
     pins: tuple[str, ...]
     same: tuple[str, ...]
-    address_prefix: str
-    """Of the variables that bind the server to loopback."""
+    bare: tuple[str, ...] = ()
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -43,35 +42,66 @@ class Toolkit:
 
     @property
     def folder(self) -> Path:
-        key = digest_value([self.requirements, sys.version_info[:2]])[:12]
+        bare = [list(self.bare)] if self.bare else []
+        key = digest_value([self.requirements, sys.version_info[:2], *bare])[:12]
         return cache_folder() / f"{self.name}-{key}"
+
+    @property
+    def ready(self) -> bool:
+        return (self.folder / "ready").is_file()
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """`server` is the Java program behind it, of which the toolkits bear one at a time; also the prefix of the
+    variables that bind it to loopback.
+    """
+
+    name: str
+    title: str
+    containers: tuple[str, ...]
+    environment: Environment
+    server: str
+
+    @property
+    def folder(self) -> Path:
+        return self.environment.folder
 
     @property
     def python(self) -> Path:
         return self.folder / "bin" / "python"
 
 
-# Both toolkits import pkg_resources, which setuptools 81 dropped. torchserve does not declare pyyaml, and
-# sagemaker-pytorch-inference does not declare sagemaker-inference.
+# The toolkits import pkg_resources, which setuptools 81 dropped. torchserve does not declare pyyaml, and
+# sagemaker-pytorch-inference does not declare sagemaker-inference. What the Hugging Face toolkit declares is for audio
+# (librosa, phonemizer), and nothing that is served here imports it.
+WITH_TORCH = Environment(
+    "torchserve",
+    (
+        "torchserve==0.12.0", "sagemaker-pytorch-inference==2.0.25", "sagemaker-inference==1.10.1",
+        "multi-model-server==1.1.11", "transformers==4.57.6", "setuptools==80.10.2", "pyyaml==6.0.3",
+        "requests==2.34.2",
+    ),
+    ("torch", *HANDLED.values(), "numpy"),
+    ("sagemaker-huggingface-inference-toolkit==2.6.0",),
+)  # fmt: skip
+WITHOUT_TORCH = Environment(
+    "multi_model_server",
+    ("multi-model-server==1.1.11", "sagemaker-inference==1.10.1", "setuptools==80.10.2"),
+    (*HANDLED.values(), "numpy"),
+)
+ENVIRONMENTS = (WITH_TORCH, WITHOUT_TORCH)
 TOOLKITS = {
     "torchserve": Toolkit(
-        "torchserve",
-        "TorchServe 0.12.0 with sagemaker-pytorch-inference 2.0.25",
-        ("pytorch",),
-        (
-            "torchserve==0.12.0", "sagemaker-pytorch-inference==2.0.25", "sagemaker-inference==1.10.1",
-            "setuptools==80.10.2", "pyyaml==6.0.3", "requests==2.34.2",
-        ),
-        ("torch", *HANDLED.values(), "numpy"),
-        "TS",
+        "torchserve", "TorchServe 0.12.0 with sagemaker-pytorch-inference 2.0.25", ("pytorch",), WITH_TORCH, "TS"
     ),
     "multi_model_server": Toolkit(
-        "multi_model_server",
-        "multi-model-server 1.1.11 with sagemaker-inference 1.10.1",
-        ("multi-model-server",),
-        ("multi-model-server==1.1.11", "sagemaker-inference==1.10.1", "setuptools==80.10.2"),
-        (*HANDLED.values(), "numpy"),
-        "MMS",
+        "multi_model_server", "multi-model-server 1.1.11 with sagemaker-inference 1.10.1", ("multi-model-server",),
+        WITHOUT_TORCH, "MMS",
+    ),
+    "huggingface": Toolkit(
+        "huggingface", "multi-model-server 1.1.11 with sagemaker-huggingface-inference-toolkit 2.6.0", ("huggingface",),
+        WITH_TORCH, "MMS",
     ),
 }  # fmt: skip
 
@@ -92,7 +122,7 @@ def why_not(toolkit: Toolkit) -> str:
     """Why this toolkit cannot serve here, in words with the way out; empty where it can."""
     if find_java() is None:
         return f"Java is not installed; {JAVA_HINT}"
-    if not _is_ready(toolkit):
+    if not toolkit.environment.ready:
         return "its environment has not been made; run `optimize boot --setup`"
     return ""
 
@@ -102,23 +132,22 @@ def find_java() -> str | None:
     return shutil.which("java", path=str(Path(home) / "bin") if home else None)
 
 
-def _is_ready(toolkit: Toolkit) -> bool:
-    return (toolkit.folder / "ready").is_file()
-
-
-def set_up(toolkit: Toolkit, say: Callable[[str], None]) -> None:
-    """Make the environment where it is not there. Raises ToolError with pip's last line."""
-    toolkit.folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{toolkit.folder}.lock"):
-        if _is_ready(toolkit):
-            say(f"{toolkit.title}: is there")
+def set_up(environment: Environment, say: Callable[[str], None]) -> None:
+    """Make it where it is not there. Raises ToolError with pip's last line."""
+    environment.folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{environment.folder}.lock"):
+        if environment.ready:
+            say(f"{environment.name}: is there")
             return
-        say(f"{toolkit.title}: installing {', '.join(toolkit.requirements)}")
-        shutil.rmtree(toolkit.folder, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(toolkit.folder)])
-        _run([str(toolkit.python), "-m", "pip", "install", "--no-input", "--quiet", *toolkit.requirements])
+        say(f"{environment.name}: installing {', '.join((*environment.requirements, *environment.bare))}")
+        shutil.rmtree(environment.folder, ignore_errors=True)
+        _run([sys.executable, "-m", "venv", str(environment.folder)])
+        pip = [str(environment.folder / "bin" / "python"), "-m", "pip", "install", "--no-input", "--quiet"]
+        _run([*pip, *environment.requirements])
+        if environment.bare:
+            _run([*pip, "--no-deps", *environment.bare])
         # An environment cannot be moved into place, so a mark says that it is whole.
-        (toolkit.folder / "ready").touch()
+        (environment.folder / "ready").touch()
 
 
 def _run(command: list[str]) -> None:

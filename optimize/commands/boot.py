@@ -20,10 +20,17 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--samples", type=FILE, help="golden.npz as `run` leaves it, or .npz with one array per input.")
 @click.option("--container", default="", help="Boot it as this container, where the manifest names none or another.")
 @click.option("--no-server", is_flag=True, help="Call the handler's functions in a clean process; start no server.")
+@click.option("--multi-model", is_flag=True, help="Load it as a multi-model endpoint does.")
 @click.option("--setup", is_flag=True, help="Install the serving toolkits into environments of their own, first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON and nothing else.")
 def command(
-    bundle: Path | None, samples: Path | None, container: str, no_server: bool, setup: bool, as_json: bool
+    bundle: Path | None,
+    samples: Path | None,
+    container: str,
+    no_server: bool,
+    multi_model: bool,
+    setup: bool,
+    as_json: bool,
 ) -> int:
     """Unpack BUNDLE, serve it with the real toolkit of its container on loopback, and ask it in every form it reads."""
     if setup:
@@ -32,27 +39,27 @@ def command(
         if setup:
             return 0
         raise UserError("which bundle? optimize boot model.tar.gz (or `optimize boot --setup` to install the toolkits)")
-    payload = _boot(bundle, samples, container, no_server)
+    asked = {"toolkit": "none" if no_server else "auto", "container": container, "multi_model": multi_model}
+    payload = _boot(bundle, samples, asked)
     click.echo(json.dumps(payload, indent=2) if as_json else "\n".join(_words(payload)))
     return 1 if payload["problems"] else 0
 
 
 def _set_up() -> None:
-    from optimize.bundles.toolkits import JAVA_HINT, TOOLKITS, find_java, set_up
+    from optimize.bundles.toolkits import ENVIRONMENTS, JAVA_HINT, find_java, set_up
 
-    for toolkit in TOOLKITS.values():
-        set_up(toolkit, lambda text: click.echo(text, err=True))
+    for environment in ENVIRONMENTS:
+        set_up(environment, lambda text: click.echo(text, err=True))
     if find_java() is None:
         raise UserError(f"the environments are made, but the servers need Java as well: {JAVA_HINT}")
 
 
-def _boot(bundle: Path, samples: Path | None, container: str, no_server: bool) -> Mapping[str, Any]:
+def _boot(bundle: Path, samples: Path | None, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     """The payload of the step, carried out in a worker. Raises UserError where the bundle does not come up."""
     from optimize.execution.process import StepLimits, Workers
     from optimize.execution.request import Request
     from optimize.store import State
 
-    parameters = {"toolkit": "none" if no_server else "auto", "container": container}
     data = {"bundle": str(bundle.resolve())} | ({"samples": str(samples.resolve())} if samples else {})
     with tempfile.TemporaryDirectory(prefix="optimize-") as temporary:
         folder = Path(temporary)

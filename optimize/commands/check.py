@@ -38,4 +38,4 @@ def _check(path: Path) -> str:
         raise (file.located(error) if error.key else error) from error
     without = sum(bool(candidate.reason) for candidate in plan.candidates)
     made = len(plan.candidates) - without
-    return f"ok, {made} candidates" + (f", {without} more that no converter leads to" if without else "")
+    return f"ok, {made} candidates" + (f", {without} more that cannot be made or served" if without else "")

@@ -30,7 +30,7 @@ def command(
     bundle: Path, instance: str, role: str, image: str, bucket: str, name: str, samples: Path | None, rm: bool
 ) -> int:
     """Put BUNDLE on an endpoint, send the golden through it and print the latency. On any failure all is deleted."""
-    from optimize.bundles.deploy import Endpoint, Wish, deployed
+    from optimize.bundles.deploy import Endpoint, Wish, deployed, environment_for
     from optimize.bundles.inspection import unpack_bundle
     from optimize.bundles.samples import ask_all, drawn_samples, read_sample
 
@@ -41,9 +41,12 @@ def command(
     signature = unpacked.signature
     asked = [read_sample(samples, signature)] if samples else drawn_samples(signature)
     named = name or f"{unpacked.manifest.name if unpacked.manifest else 'bundle'}-{time.strftime('%Y%m%d-%H%M%S')}"
-    wish = Wish(bundle, named.replace("_", "-").replace(".", "-"), image, instance, role, bucket or _bucket(session))
+    told = environment_for(unpacked)
+    wish = Wish(
+        bundle, named.replace("_", "-").replace(".", "-"), image, instance, role, bucket or _bucket(session), told
+    )
     with deployed(session, wish, click.echo, keep=not rm) as endpoint_name:
-        endpoint = Endpoint(session.client("sagemaker-runtime"), endpoint_name, unpacked.forms, signature)
+        endpoint = Endpoint(session.client("sagemaker-runtime"), endpoint_name, unpacked)
         meter = ask_all(endpoint, asked, signature)
         if meter.problems:
             raise UserError(f"the endpoint answers wrong: {'; '.join(meter.problems[:3])}")
@@ -54,15 +57,20 @@ def command(
 
 def _check_image(reference: str, bundle: Unpacked) -> None:
     """Before anything is uploaded. Raises UserError where the image is known not to read the bundle."""
-    from optimize.bundles.images import find_image, refusal, remark
+    from optimize.bundles.images import Content, find_image, refusal, remark
 
-    image = find_image(reference)
-    if image is None or bundle.manifest is None:
+    image, manifest = find_image(reference), bundle.manifest
+    if image is None or manifest is None:
         return
-    refused = refusal(image, bundle.manifest.format, bundle.quantization)
+    if image.container != bundle.container:
+        raise UserError(
+            f"{image} is an image of the {image.container} container, and the bundle is for {bundle.container}; make "
+            f"it with `bundle: {{image: {image}}}`, or give an image of that container"
+        )
+    refused = refusal(image, Content(manifest.format, bundle.quantization))
     if refused:
         raise UserError(refused)
-    if text := remark(image, bundle.manifest.format):
+    if text := remark(image, manifest.format):
         click.echo(f"note: {text}", err=True)
 
 

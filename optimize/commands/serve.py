@@ -18,7 +18,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--container", default="", help="Serve it as this container, where the manifest names none or another.")
 def command(bundle: Path, samples: Path | None, container: str) -> int:
     """Serve BUNDLE on loopback with the real toolkit of its container, until Ctrl-C."""
+    from optimize.bundles.hooks import hooked_request
     from optimize.bundles.inspection import unpack_bundle
+    from optimize.bundles.messages import JSON
     from optimize.bundles.samples import drawn_samples, read_sample
     from optimize.bundles.served import START_S, open_served
     from optimize.bundles.server import wait_for_answer
@@ -38,12 +40,15 @@ def command(bundle: Path, samples: Path | None, container: str) -> int:
         with open_served(toolkit, base, unpacked) as served:
             body, headers = served.write(sample.inputs, "json list" if "json list" in served.forms else "json named")
             wait_for_answer(served.server, body, headers, START_S)
+            content_type = JSON
+            if unpacked.hooks:
+                body, content_type = hooked_request(base / "model", body)
             # A file, because a shell takes no long argument.
-            request = base / "request.json"
+            request = base / "request"
             request.write_bytes(body)
             click.echo(f"{served.server.url}: {served.how}; Ctrl-C ends it. Ask it with\n")
             click.echo(
-                f"  curl -H 'Content-Type: application/json' --data-binary @{request} {served.server.url}/invocations\n"
+                f"  curl -H 'Content-Type: {content_type}' --data-binary @{request} {served.server.url}/invocations\n"
             )
             try:
                 served.server.process.wait()

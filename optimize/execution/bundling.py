@@ -1,4 +1,4 @@
-"""The winner's bundle: made, opened in a clean process, and only then put where the pipeline file says."""
+"""The winner's bundles: made, opened in a clean process, and only then put where the pipeline file says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from typing import Any
 from optimize import stages
 from optimize.benchmarks.fingerprint import machine_fingerprint
 from optimize.benchmarks.targets import Target
+from optimize.bundles.choice import containers_for
+from optimize.bundles.images import find_image, image_note, remark
 from optimize.bundles.toolkits import toolkit_for, why_not
+from optimize.digests import digest_file, digest_folder
 from optimize.drift import judge
 from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
@@ -21,6 +24,7 @@ from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Stage, Step
 from optimize.reports.model import BundleReport
 from optimize.selection import Judged
+from optimize.sources.user_code import code_closure
 from optimize.store import State
 from optimize.versions import tool_version
 
@@ -35,49 +39,84 @@ class Bundling:
         self._target = target
         self._fidelity = fidelity
         self._pipeline = runner.file.pipeline
+        self._section = runner.file.pipeline.bundle
 
-    def emit(self, candidate: Candidate, judged: Judged, reason: str) -> BundleReport | None:
-        """None where it could not be made or does not reproduce the golden; the step's result says why."""
-        made = self._make(candidate, judged, reason)
-        if made.state is not State.OK:
-            return None
-        booted = self._boot(candidate, made)
-        if booted.state is not State.OK:
-            return None
-        output = self._runner.file.resolve(self._pipeline.bundle.output)
+    def emit(self, candidate: Candidate, judged: Judged, reason: str) -> tuple[BundleReport, ...]:
+        """One for each container, and none at all where one of them could not be made or does not reproduce the
+        golden; the step's result says why."""
+        containers = containers_for(self._section, candidate.format)
+        several = len(containers) > 1
+        provenance = self._provenance(candidate, judged, reason)
+        booted = []
+        for container in containers:
+            made = self._make(candidate, container, provenance, several)
+            if made.state is not State.OK:
+                return ()
+            result = self._boot(candidate, container, made, several)
+            if result.state is not State.OK:
+                return ()
+            booted.append((made, result))
+        output = self._runner.file.resolve(self._section.output)
+        return tuple(
+            self._put(candidate, made, result, beside(output, made.payload["container"]) if several else output)
+            for made, result in booted
+        )
+
+    def _put(self, candidate: Candidate, made: StepResult, booted: StepResult, output: Path) -> BundleReport:
         copy_whole(made.made.files / "model.tar.gz", output)
         copy_whole(made.made.files / "golden.npz", output.with_name("golden.npz"))
         payload = made.payload
         return BundleReport(
             path=str(output), digest=payload["digest"], size_bytes=payload["size_bytes"],
             container=payload["container"], booted=_how(booted.payload), served=booted.payload["served"],
+            notes=self._notes(candidate, payload["container"]),
         )  # fmt: skip
 
-    def _make(self, candidate: Candidate, judged: Judged, reason: str) -> StepResult:
-        step = Step("bundle", Stage.BUNDLE, "", (candidate.artifact,), stages.runtimes()[candidate.format].libraries)
-        parameters = {
-            "container": self._pipeline.bundle.container,
-            "name": self._pipeline.name,
-            "candidate": candidate.name,
-            "threads": self._runner.threads,
-            "settings": dict(candidate.settings),
-            "provenance": self._provenance(candidate, judged, reason),
-        }
-        inputs = {"model": self._runner.results[candidate.artifact].made.digest}
-        return self._run(step, candidate, inputs, parameters, {})
+    def _notes(self, candidate: Candidate, container: str) -> list[str]:
+        """What an image has to be for this bundle, where that is not plain."""
+        image = find_image(self._section.image) if self._section.image else None
+        if image:
+            said = remark(image, candidate.format) if image.container == container else ""
+            return [said] if said else []
+        return [text for text in (image_note(container, candidate.format),) if text]
 
-    def _boot(self, candidate: Candidate, made: StepResult) -> StepResult:
-        step = Step("boot", Stage.BUNDLE, "", ("bundle",), stages.runtimes()[candidate.format].libraries)
-        tolerance = getattr(self._pipeline.tolerances, candidate.precision)
-        container = made.payload["container"]
+    def _make(self, candidate: Candidate, container: str, provenance: Mapping[str, Any], several: bool) -> StepResult:
+        name = f"bundle:{container}" if several else "bundle"
+        step = Step(name, Stage.BUNDLE, "", (candidate.artifact,), stages.runtimes()[candidate.format].libraries)
+        compression = self._section.compression
         parameters = {
             "container": container,
+            "image": self._section.image if self._is_for(container) else None,
+            "name": self._pipeline.name,
+            "candidate": candidate.name,
+            "threads": self._target.threads,
+            "settings": dict(candidate.settings),
+            "level": None if compression == "auto" else compression,
+            "provenance": provenance,
+        }
+        data = {"hooks": str(self._runner.file.resolve(self._section.code))} if self._section.code else {}
+        inputs = {"model": self._runner.results[candidate.artifact].made.digest}
+        # Not in the key: the bytes are the same for any number of threads.
+        unkeyed = {"gzip_threads": self._section.gzip_threads}
+        return self._run(step, candidate, inputs, parameters, data, unkeyed)
+
+    def _is_for(self, container: str) -> bool:
+        image = find_image(self._section.image) if self._section.image else None
+        return image is not None and image.container == container
+
+    def _boot(self, candidate: Candidate, container: str, made: StepResult, several: bool) -> StepResult:
+        name, libraries = made.step.name.replace("bundle", "boot"), stages.runtimes()[candidate.format].libraries
+        step = Step(name, Stage.BUNDLE, "", (made.step.name,), libraries)
+        tolerance = getattr(self._pipeline.tolerances, candidate.precision)
+        parameters = {
+            "container": container,
+            "multi_model": self._section.multi_model,
             "tolerance": tolerance.model_dump(),
             "toolkit_ready": toolkit_ready(container),
         }
         data = {"bundle": str(made.made.files / "model.tar.gz")}
         inputs = {"bundle": made.made.digest, "golden": self._runner.golden().digest}
-        result = self._run(step, candidate, inputs, parameters, data)
+        result = self._run(step, candidate, inputs, parameters, data, {})
         if result.state is not State.OK:
             return result
         drifted = judge(result.payload["drift"], list(result.payload["problems"]), tolerance)
@@ -93,19 +132,29 @@ class Bundling:
         inputs: Mapping[str, str],
         parameters: dict[str, Any],
         data: dict[str, str],
+        unkeyed: Mapping[str, Any],
     ) -> StepResult:
         runner = self._runner
-        key = step_key(step, inputs={**inputs, "step": step.name}, files={}, parameters=parameters)
-        stage = "boot" if step.name == "boot" else step.stage
+        files = {"hooks": tuple(code_closure(Path(data["hooks"])))} if "hooks" in data else {}
+        stage = "boot" if step.name.startswith("boot") else step.stage
+        key = step_key(step, inputs={**inputs, "step": str(stage)}, files=files, parameters=parameters)
         request = Request(
             stage, "", {"model": runner.artifact(candidate.artifact)}, str(runner.golden().files), data=data,
-            parameters=parameters,
+            parameters=parameters | dict(unkeyed),
         )  # fmt: skip
         # A limit that is right for a candidate's steps may be too short for a server to start in.
         limits = replace(runner.limits, time_s=max(runner.limits.time_s, BUNDLE_LIMIT_S))
         result = runner.run_request(step, key, lambda: request, limits)
         runner.results[step.name] = result
         return result
+
+    def _source_digests(self) -> dict[str, dict[str, str]]:
+        """By role, of every file that the source consists of, the code too."""
+        content = self._pipeline.source.content(self._runner.file.base)
+        return {
+            role: {name: digest for path in paths for name, digest in _digests(path).items()}
+            for role, paths in content.items()
+        }
 
     def _provenance(self, candidate: Candidate, judged: Judged, reason: str) -> dict[str, Any]:
         check = self._runner.results[candidate.check]
@@ -117,7 +166,8 @@ class Bundling:
             "converter": candidate.converter,
             "method": made.payload["method"],
             "versions": dict(made.record["versions"]),
-            "source": {"kind": self._pipeline.source.kind, "golden_digest": golden.digest},
+            "source": {"kind": self._pipeline.source.kind, "files": self._source_digests()},
+            "golden": {"digest": golden.digest, **{k: golden.payload.get(k) for k in ("samples", "rows", "score")}},
             "pipeline": self._pipeline.model_dump(mode="json", exclude={"bundle", "report"}),
             "drift": check.payload["drift"],
             "accuracy": check.payload.get("accuracy"),
@@ -129,6 +179,16 @@ class Bundling:
                 "target": self._target.name, "fidelity": self._fidelity, "machine": machine_fingerprint(),
             },
         }  # fmt: skip
+
+
+def _digests(path: Path) -> dict[str, str]:
+    return digest_folder(path) if path.is_dir() else {path.name: digest_file(path)}
+
+
+def beside(output: Path, container: str) -> Path:
+    """`model.tar.gz` becomes `model-pytorch.tar.gz`."""
+    stem, dot, suffix = output.name.partition(".")
+    return output.with_name(f"{stem}-{container}{dot}{suffix}")
 
 
 def _how(booted: Mapping[str, Any]) -> str:

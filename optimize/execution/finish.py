@@ -49,9 +49,9 @@ class Finish:
             costing = self._costing(on_target)
             judged = {name: add_figures(self._runner, one, measured, costing) for name, one in judged.items()}
             choice = self._choose(list(judged.values()))
-        bundle = self._bundle(choice, judged)
+        made = self._bundle(choice, judged)
         extra = Extra(self._near, on_target, self._baseline, self._sizing(choice, judged, on_target), self._searched)
-        return build_report(self._runner, self._plan, extra, judged, choice, measured, bundle)
+        return build_report(self._runner, self._plan, extra, judged, choice, measured, made)
 
     def _check_on_target(self, judged: Mapping[str, Judged]) -> dict[str, OnTarget]:
         if Stage.CHECK.after(self._plan.until):
@@ -83,9 +83,9 @@ class Finish:
         noise = result.payload.get("noise") if result else None
         return demand_verdict(choice, candidates, benchmark.half_width, noise)
 
-    def _bundle(self, choice: Choice, judged: Mapping[str, Judged]) -> BundleReport | None:
+    def _bundle(self, choice: Choice, judged: Mapping[str, Judged]) -> tuple[BundleReport, ...]:
         if choice.winner is None or self._plan.until is not Stage.BUNDLE:
-            return None
+            return ()
         candidate = next(c for c in self._plan.candidates if c.name == choice.winner)
         bundling = Bundling(self._runner, self._near.target, self._near.fidelity)
         return bundling.emit(candidate, judged[candidate.name], choice.reasons[candidate.name])

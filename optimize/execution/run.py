@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from optimize.benchmarks.sizing import check_prices, parse_prices
 from optimize.benchmarks.targets import Target
+from optimize.bundles.hooks import check_hooks
 from optimize.errors import ToolError, UserError
 from optimize.execution.baseline import open_baseline
 from optimize.execution.estimates import expected_seconds
@@ -122,6 +123,7 @@ def run(
     prepared = prepare(Path(path), overrides, only, Stage(until), prices)
     check_baseline(prepared.file, baseline)
     need_folder(prepared.file.resolve(prepared.file.pipeline.report.folder).resolve())
+    _check_hooks(prepared)
     # Absolute, since workers start in folders of their own.
     root = Path(workdir).resolve() if workdir else prepared.file.base / WORKDIR
     watcher = watcher or Silent()
@@ -154,6 +156,16 @@ def check_baseline(file: PipelineFile, baseline: str | Path | None) -> None:
                 "gates.regression",
             )
         )
+
+
+def _check_hooks(prepared: Prepared) -> None:
+    """Before anything is made: the user's file is imported, in a process of its own."""
+    code = prepared.file.pipeline.bundle.code
+    if code and prepared.plan.until is Stage.BUNDLE:
+        try:
+            check_hooks(prepared.file.resolve(code))
+        except UserError as error:
+            raise prepared.file.located(error) from error
 
 
 def _run_plans(prepared: Prepared, only: Sequence[str], runner: Runner, watcher: Watcher) -> Plan:

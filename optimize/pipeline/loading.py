@@ -153,6 +153,8 @@ def _check_paths(file: PipelineFile) -> None:
         paths["data.evaluation.file"] = pipeline.data.evaluation.file
         if ".py:" in pipeline.data.evaluation.metric:
             paths["data.evaluation.metric"] = pipeline.data.evaluation.metric.rpartition(":")[0]
+    if pipeline.bundle.code:
+        paths["bundle.code"] = pipeline.bundle.code
     missing = [(key, path) for key, path in paths.items() if not file.resolve(path).exists()]
     if missing:
         raise UserError("\n".join(_missing(file, key, path) for key, path in missing))

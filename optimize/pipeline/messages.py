@@ -22,7 +22,7 @@ EXAMPLES = {
     "tolerances": "tolerances: {int8: {cosine: 0.97, top1: 0.95}}",
     "benchmark": "benchmark: {processes: 5, threads: 1, budget_s: 10}",
     "limits": "limits: {time_s: 600, memory_mb: 4000}",
-    "bundle": "bundle: {container: auto, output: build/model.tar.gz}",
+    "bundle": "bundle: {container: auto, output: build/model.tar.gz, image: pytorch-inference:2.6.0}",
     "inputs": "inputs: {image: {dtype: float32, shape: [batch, 1, 8, 8]}}",
     "evaluation": "evaluation: {file: evaluation.npz, labels: label, metric: accuracy}",
 }

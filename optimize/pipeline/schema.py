@@ -167,9 +167,31 @@ class Limits(Section):
 class Bundle(Section):
     """What is emitted."""
 
-    container: str = "auto"
-    """`auto`, or the name of a bundle (`optimize doctor` lists them)."""
+    container: str | tuple[str, ...] = "auto"
+    """`auto` (the leanest that serves the winner), the name of a container (`optimize doctor` lists them), or a list of
+    names: one tar for each, `model.tar.gz` becoming `model-NAME.tar.gz`."""
     output: str = "build/model.tar.gz"
+    image: str | None = None
+    """The serving image: its URI, or `pytorch-inference:2.6.0`. What it cannot read is not made."""
+    code: str | None = None
+    """Your own Python file with `pre(body, content_type)` and `sample()`, with `post(outputs, accept)`, or with all."""
+    multi_model: bool = False
+    """The tar is for a multi-model endpoint, and is booted as one loads it."""
+    compression: Literal["auto"] | Annotated[int, Field(ge=0, le=9)] = "auto"
+    """Level of gzip; `auto` stores weights (0), and takes 1 where that saves more than a fifth."""
+    gzip_threads: PositiveInt | None = None
+    """By default one for each core. The bytes are the same for any number."""
+
+    @field_validator("container")
+    @classmethod
+    def _named_once(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not value or (not isinstance(value, str) and len(set(value)) < len(value)):
+            raise ValueError("name at least one container, and each once")
+        return value
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        return (self.container,) if isinstance(self.container, str) else self.container
 
 
 class Reports(Section):

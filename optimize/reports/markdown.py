@@ -21,8 +21,7 @@ def to_markdown(report: Report) -> str:
     if beside:
         parts.append("\n".join(f"- {escape(line)}" for line in beside))
     parts += [f"> **Note:** {escape(warning)}." for warning in report.warnings]
-    if report.bundle:
-        parts.append(f"Bundle: {_code(report.bundle.path)}, sha256 {_code(report.bundle.digest)}")
+    parts += [f"Bundle: {_code(bundle.path)}, sha256 {_code(bundle.digest)}" for bundle in report.emitted]
     parts += [_folded("Why each won or lost", _reasons(report)), _folded("Gates", _gates(report))]
     parts += [
         _folded(escape(grid.title), [escape(grid.about), "", *as_markdown(grid, escape)]) for grid in grids(report)

@@ -363,6 +363,8 @@ class BundleReport(Part):
     """How it was opened before it was emitted; where no real server was started, why not."""
     served: Served | None
     """Through the container's own server on this machine; null where none was started."""
+    notes: list[str] = []
+    """What the serving image has to be, where that is not plain."""
 
 
 class SourceReport(Part):
@@ -427,6 +429,8 @@ class Report(Part):
     exit_code: int
     objective: str
     bundle: BundleReport | None
+    bundles: list[BundleReport] = []
+    """One for each container that the pipeline file names; `bundle` is the first."""
     source: SourceReport
     target: TargetReport
     machine: dict[str, Any]
@@ -443,3 +447,8 @@ class Report(Part):
     search: SearchReport | None = None
     """Null where no candidate was searched for."""
     warnings: list[str]
+
+    @property
+    def emitted(self) -> list[BundleReport]:
+        """All bundles, also of a report that knows only one."""
+        return self.bundles or ([self.bundle] if self.bundle else [])

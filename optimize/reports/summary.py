@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,9 @@ def build_report(
     judged: Mapping[str, Judged],
     choice: Choice,
     measured: Mapping[str, Any],
-    bundle: BundleReport | None,
+    bundles: Sequence[BundleReport],
 ) -> Report:
+    bundle = bundles[0] if bundles else None
     timed = _samples(runner)
     candidates = [_candidate(c, judged[c.name], choice, runner, plan, extra, timed) for c in plan.candidates]
     source = _source(runner, measured.get("source", {}), timed)
@@ -61,6 +62,7 @@ def build_report(
         exit_code=exit_code(plan, choice, judged, bundle),
         objective=runner.file.pipeline.objective,
         bundle=bundle,
+        bundles=list(bundles),
         source=source,
         target=target_report(extra.near),
         machine=machine_fingerprint(),
@@ -72,7 +74,8 @@ def build_report(
         candidates=candidates,
         steps=[_step(result) for result in runner.results.values()],
         search=search_report(extra.searched) if extra.searched else None,
-        warnings=_warnings(runner, measured, extra.on_target),
+        warnings=_warnings(runner, measured, extra.on_target)
+        + [f"{one.container}: {note}" for one in bundles for note in one.notes],
     )
 
 
@@ -281,8 +284,7 @@ def _warnings(runner: Runner, measured: Mapping[str, Any], on_target: Mapping[st
 
 
 def _bundle_failure(runner: Runner) -> str:
-    for name in ("boot", "bundle"):
-        result = runner.results.get(name)
-        if result is not None and result.state is not State.OK:
-            return f"{name} ended {result.state}: {result.reason}"
+    for name, result in runner.results.items():
+        if name.partition(":")[0] in ("boot", "bundle") and result.state is not State.OK:
+            return f"{result.step.title} ended {result.state}: {result.reason}"
     return ""

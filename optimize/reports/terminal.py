@@ -41,8 +41,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(f"{line}.", style="dim"), soft_wrap=True)
     for warning in report.warnings:
         console.print(Text(f"Note: {warning}.", style="yellow"), soft_wrap=True)
-    if report.bundle:
-        console.print(Text(f"Bundle: {report.bundle.path} (sha256 {report.bundle.digest[:16]}…)"), soft_wrap=True)
+    for bundle in report.emitted:
+        console.print(Text(f"Bundle: {bundle.path} (sha256 {bundle.digest[:16]}…)"), soft_wrap=True)
 
 
 def _table(report: Report, width: int) -> Table:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from optimize.arrays import Arrays
+from optimize.bundles.choice import containers_for
 from optimize.execution.request import ArtifactReference, Request
+from optimize.pipeline.schema import Bundle as Section
 from optimize.signature import Signature, TensorSpec
 from tests.bundles.make_model import TABLE, WEIGHTS
 
@@ -37,8 +39,10 @@ def right_outputs(kind: str, inputs: Arrays) -> Arrays:
     return {"scores": scores, "total": scores.sum(1)}
 
 
-def emit_request(reference: ArtifactReference, golden: Path, container: str = "auto", **parameters: Any) -> Request:
+def emit_request(reference: ArtifactReference, golden: Path, container: str = "", **parameters: Any) -> Request:
     candidate = f"{reference.format}-{reference.quantization}"
+    section = Section(container=container or "auto")
+    container = containers_for(section, reference.format)[0]
     told = {"container": container, "name": "test", "candidate": candidate, "provenance": {"why": "test"}}
     return Request("bundle", "", {"model": reference}, golden=str(golden), parameters=told | parameters)
 

@@ -81,7 +81,7 @@ def emitted(
     """`model.tar.gz` of a format and a kind."""
 
     @functools.cache
-    def emit(format: str, kind: str, container: str = "auto") -> Path:
+    def emit(format: str, kind: str, container: str = "") -> Path:
         result, files = carry_out(emit_request(model(format, kind), golden(kind), container))
         assert result["state"] == "ok", result
         return files / "model.tar.gz"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def make_onnx(kind: str, folder: Path) -> None:
     onnx.save(model, folder / "model.onnx")
 
 
-def make_torchscript(kind: str, folder: Path) -> None:
+def torch_module(kind: str) -> tuple[Any, tuple[Any, ...]]:
+    """The module, and inputs to trace it with."""
     import torch
 
     class Single(torch.nn.Module):
@@ -71,7 +73,36 @@ def make_torchscript(kind: str, folder: Path) -> None:
             return scores, scores.sum(1)
 
     inputs = (torch.zeros(2, 2, 3),) if kind == "single" else (torch.zeros(2, 3, dtype=torch.int64), torch.ones(2))
-    torch.jit.trace(Single() if kind == "single" else Several(), inputs).save(folder / "model.pt")
+    return Single() if kind == "single" else Several(), inputs
+
+
+def make_torchscript(kind: str, folder: Path) -> None:
+    import torch
+
+    module, inputs = torch_module(kind)
+    torch.jit.trace(module, inputs).save(folder / "model.pt")
+
+
+def export(kind: str) -> Any:
+    import torch
+    from torch.export import Dim
+
+    module, inputs = torch_module(kind)
+    batch, sequence = Dim("batch", min=1), Dim("sequence", min=1)
+    shapes = ({0: batch},) if kind == "single" else ({0: batch, 1: sequence}, {0: batch})
+    return torch.export.export(module, inputs, dynamic_shapes=shapes)
+
+
+def make_exported_program(kind: str, folder: Path) -> None:
+    import torch
+
+    torch.export.save(export(kind), folder / "model.pt2")
+
+
+def make_aotinductor(kind: str, folder: Path) -> None:
+    import torch
+
+    torch._inductor.aoti_compile_and_package(export(kind), package_path=str(folder / "model.pt2"))
 
 
 def make_saved_model(kind: str, folder: Path) -> None:
@@ -121,7 +152,8 @@ def make_litert(kind: str, folder: Path) -> None:
 if __name__ == "__main__":
     make = {
         "onnx": make_onnx, "torchscript": make_torchscript, "saved_model": make_saved_model,
-        "openvino": make_openvino, "litert": make_litert,
+        "openvino": make_openvino, "litert": make_litert, "exported_program": make_exported_program,
+        "aotinductor": make_aotinductor,
     }  # fmt: skip
     place = Path(sys.argv[3])
     place.mkdir(parents=True)

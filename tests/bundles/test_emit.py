@@ -12,11 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from optimize.bundles.emit import choose_bundle
 from optimize.digests import digest_file
-from optimize.errors import UserError
 from optimize.execution.request import ArtifactReference
 from tests.bundles.cases import emit_request
 from tests.bundles.conftest import Carry
@@ -30,12 +26,8 @@ def names(bundle: Path) -> list[str]:
         return tar.getnames()
 
 
-def test_a_torchscript_that_the_containers_own_handler_serves_brings_no_code(emitted: Emitted) -> None:
-    assert names(emitted("torchscript", "single")) == ["bom.cdx.json", "bundle.json", "model.pt"]
-
-
-def test_a_torchscript_of_several_inputs_brings_its_handler(emitted: Emitted) -> None:
-    assert "code/inference.py" in names(emitted("torchscript", "several"))
+def test_a_torchscript_lies_at_the_root_beside_its_handler(emitted: Emitted) -> None:
+    assert {"model.pt", "code/inference.py", "code/bundle_model.py"} <= set(names(emitted("torchscript", "several")))
 
 
 def test_an_onnx_bundle_brings_its_handler_and_pins_its_runtime(emitted: Emitted) -> None:
@@ -48,6 +40,7 @@ def test_an_onnx_bundle_brings_its_handler_and_pins_its_runtime(emitted: Emitted
         assert handler is not None
         assert requirements.read().startswith(b"onnxruntime==")
         assert b"torch" not in handler.read()
+        assert "code/bundle_torch.py" not in tar.getnames()
 
 
 def test_a_saved_model_lies_in_exactly_one_version_folder(emitted: Emitted) -> None:
@@ -93,18 +86,6 @@ def test_the_manifest_has_digests_and_provenance_and_no_path_of_this_machine(emi
     assert str(Path(model("onnx", "single").path).parent) not in text
 
 
-@pytest.mark.parametrize(
-    ("container", "format", "expected"),
-    [
-        ("tensorflow", "onnx", "the tensorflow container cannot serve onnx; write one of auto, "),
-        ("pytroch", "onnx", "'pytroch' is not a container; write one of auto, "),
-    ],
-)
-def test_a_container_that_cannot_serve_the_winner_is_refused(container: str, format: str, expected: str) -> None:
-    with pytest.raises(UserError, match=expected):
-        choose_bundle(container, format)
-
-
 def test_what_the_runtime_was_told_is_told_by_the_handler_too(
     model: Model, golden: Callable[[str], Path], carry_out: Carry
 ) -> None:
@@ -115,9 +96,11 @@ def test_what_the_runtime_was_told_is_told_by_the_handler_too(
         tar.extractall(made / "opened", filter="data")
     assert settings["threads"] == 2 and settings["options"] == {k: v for k, v in told.items() if k != "threads"}
     ask = (
-        "import sys; sys.path.insert(0, 'code'); import inference; options = inference.model_fn('.').get_session_options(); "
+        "import sys; sys.path.insert(0, 'code'); import inference; options = inference.model_fn('.')._session.get_session_options(); "
         "print(options.intra_op_num_threads, options.graph_optimization_level.name, options.enable_cpu_mem_arena, "
         "options.get_session_config_entry('session.intra_op.allow_spinning'))"
     )
-    done = subprocess.run([sys.executable, "-c", ask], cwd=made / "opened", capture_output=True, text=True, check=False)
+    one_worker = os.environ | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}
+    command = [sys.executable, "-c", ask]
+    done = subprocess.run(command, cwd=made / "opened", capture_output=True, text=True, check=False, env=one_worker)
     assert done.stdout.startswith("2 ORT_ENABLE_BASIC False 0\n"), done.stdout + done.stderr

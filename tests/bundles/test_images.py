@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from optimize.bundles.images import find_image, known_images, refusal, remark
+from optimize.bundles.images import Content, find_image, image_note, known_images, refusal, remark
 from optimize.errors import UserError
 from optimize.stages import bundles
 
@@ -39,21 +39,31 @@ def test_a_version_that_is_not_there_is_refused_with_those_that_are() -> None:
     ("image", "format", "quantization", "says"),
     [
         ("pytorch-inference-graviton:2.4.0", "torchscript", "static", "packed for x86 .*newest that can is pytorch-inference:2.6.0"),
-        ("pytorch-inference:2.6.0", "saved_model", "none", "reads torchscript, onnx, openvino, litert; the newest that can is tensorflow-inf"),
-        ("tensorflow-inference:2.19.0", "onnx", "none", "the tensorflow container reads saved_model; the newest that can is pytorch"),
+        ("pytorch-inference:2.6.0", "saved_model", "none", "reads torchscript, .*, litert; the newest that can is tensorflow-inf"),
+        ("tensorflow-inference:2.19.0", "onnx", "none", "it reads saved_model; the newest that can is pytorch-inference:2.6.0"),
         ("pytorch-inference:2.1.0", "onnx", "none", "takes Python >=3.11, and the image has 3.10; the newest that can is"),
     ],
 )  # fmt: skip
 def test_a_candidate_the_image_cannot_read_is_refused(image: str, format: str, quantization: str, says: str) -> None:
     found = find_image(image)
     assert found is not None
-    assert re.search(says, refusal(found, format, quantization)), refusal(found, format, quantization)
+    assert re.search(says, why := refusal(found, Content(format, quantization))), why
+
+
+def test_without_an_image_it_is_said_which_one_the_bundle_wants() -> None:
+    assert "an image of your own with onnxruntime " in image_note("multi-model-server", "onnx")
+    assert "bundle: {image: pytorch-inference:2.6.0}" in image_note("multi-model-server", "onnx")
+    assert "AWS's newest image in the matrix, pytorch-inference:2.6.0, has 2.6.0" in image_note(
+        "pytorch", "aotinductor"
+    )
+    assert image_note("pytorch", "onnx") == ""
+    assert image_note("triton", "onnx") == ""
 
 
 def test_what_it_can_read_is_not_refused_and_what_nobody_promises_is_remarked() -> None:
     found = find_image(URI)
     assert found is not None
-    assert refusal(found, "onnx", "static") == ""
-    assert refusal(found, "torchscript", "static") == ""
+    assert refusal(found, Content("onnx", "static")) == ""
+    assert refusal(found, Content("torchscript", "static")) == ""
     assert "does not promise to read what a newer one wrote" in remark(found, "torchscript")
     assert remark(found, "onnx") == ""

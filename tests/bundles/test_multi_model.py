@@ -1,8 +1,7 @@
-"""The PyTorch container's tars as they are, in multi-model mode of the real toolkit: loaded, asked, refused, unloaded."""
+"""Tars as they are, in multi-model mode of the real toolkits: loaded, asked, refused, unloaded."""
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,43 +9,61 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from optimize.bundles.inspection import unpack_bundle
-from optimize.bundles.server import LOOPBACK, Server, serve, wait_for_ping
-from optimize.bundles.toolkits import TOOLKITS
+from optimize.bundles.inspection import Unpacked, unpack_bundle
+from optimize.bundles.served import Served, load_model
+from optimize.bundles.server import Server, serve, wait_for_ping
+from optimize.bundles.toolkits import toolkit_for
+from optimize.errors import ToolError
 from tests.bundles.cases import draw_inputs, right_outputs
 
 pytestmark = pytest.mark.slow
 
-FORMATS = ("onnx", "torchscript")
+LOADED = {
+    "pytorch": {
+        "onnx": "several", "torchscript": "several", "openvino": "single", "litert": "several",
+        "exported_program": "several", "aotinductor": "single",
+    },
+    "huggingface": {"torchscript": "single", "onnx": "single"},
+}  # fmt: skip
+"""By container, every format with the kind of its model."""
+
+Running = tuple[Server, dict[str, Unpacked], Path]
 
 
-@pytest.fixture(scope="module")
-def server(emitted: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+@pytest.fixture(scope="module", params=LOADED)
+def running(
+    request: pytest.FixtureRequest, emitted: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
     """The platform unpacks each tar into /opt/ml/models/NAME/model before it asks the container to load it."""
     base = tmp_path_factory.mktemp("m")
-    for format in FORMATS:
-        (base / "models" / format).mkdir(parents=True)
-        unpack_bundle(emitted(format, "single", "pytorch"), base / "models" / format / "model")
-    with serve(TOOLKITS["torchserve"], base, multi_model=True) as server:
+    bundles = {
+        format: unpack_bundle(emitted(format, kind, request.param), base / "models" / format / "model")
+        for format, kind in LOADED[request.param].items()
+    }
+    toolkit = toolkit_for(request.param)
+    assert toolkit is not None
+    with serve(toolkit, base, multi_model=True) as server:
         wait_for_ping(server)
-        yield server, base / "models"
+        yield server, bundles, base / "models"
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_a_bundle_is_loaded_asked_and_unloaded(server: tuple[Server, Path], format: str) -> None:
-    running, models = server
-    load = json.dumps({"model_name": format, "url": str(models / format / "model")}).encode()
-    inputs = draw_inputs("single", 2)
-    assert ask(running, "POST", "/models", load)[0] == 200
-    status, body = ask(running, "POST", f"/models/{format}/invoke", json.dumps(inputs["image"].tolist()).encode())
-    assert status == 200
-    np.testing.assert_allclose(json.loads(body), right_outputs("single", inputs)["logits"], atol=1e-5)
-    assert ask(running, "POST", "/models", load)[0] == 409
-    assert ask(running, "DELETE", f"/models/{format}")[0] == 200
+def test_every_format_is_loaded_asked_in_every_form_and_unloaded(running: Running) -> None:
+    server, bundles, models = running
+    container = next(iter(bundles.values())).container
+    for format, bundle in bundles.items():
+        load_model(server, format, models / format / "model")
+        server.invocations = f"/models/{format}/invoke"
+        served = Served(server, "", bundle)
+        inputs = draw_inputs(LOADED[container][format], 3)
+        for form in served.forms:
+            answer = served.ask(inputs, form)
+            for name, expected in right_outputs(LOADED[container][format], inputs).items():
+                np.testing.assert_allclose(answer[name], expected, atol=1e-5, err_msg=f"{format} in {form}")
+        assert refused(server).status == 400
+        with pytest.raises(ToolError, match="HTTP 409"):
+            load_model(server, format, models / format / "model")
+        assert server.request("DELETE", f"/models/{format}", None, {}).status == 200
 
 
-def ask(server: Server, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=60)
-    connection.request(method, path, body, {"Content-Type": "application/json", "Accept": "application/json"})
-    response = connection.getresponse()
-    return response.status, response.read()
+def refused(server: Server):
+    return server.post(json.dumps({"nobody": 1}).encode(), {"Content-Type": "application/json"})

@@ -22,7 +22,7 @@ from tests.bundles.conftest import Carry
 @pytest.fixture
 def unpacked(emitted: Callable[..., Path], tmp_path: Path) -> Path:
     folder = tmp_path / "unpacked"
-    with tarfile.open(emitted("onnx", "single")) as tar:
+    with tarfile.open(emitted("onnx", "single", "pytorch")) as tar:
         tar.extractall(folder, filter="data")
     return folder
 

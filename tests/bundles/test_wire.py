@@ -29,6 +29,7 @@ SETTINGS = {
         tuple(bundle_wire.Tensor(s.name, s.dtype, s.shape) for s in signature.outputs),
         1,
         {},
+        {},
     )
     for kind, signature in SIGNATURES.items()
 }

@@ -21,7 +21,11 @@ from typing import Any
 import numpy as np
 
 try:
+    from sagemaker_inference.content_types import UTF8_TYPES
     from sagemaker_inference.errors import BaseInferenceToolkitError as ToolkitError
+
+    # The toolkit would decode JSON and CSV itself, and answer 500 where a body is not UTF-8: a list of its own.
+    UTF8_TYPES.clear()
 except ImportError:  # Outside a serving container the functions can still be called.
 
     class ToolkitError(Exception):  # type: ignore[no-redef]
@@ -63,14 +67,18 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Settings:
-    """`signature.json`: `sizes` are those of the named dimensions at which the model is warmed up, `options` what the
-    runtime is told besides its threads."""
+    """`signature.json`.
+
+    `threads` are the target's cores, `sizes` those of the named dimensions at which the model is warmed up, `options`
+    what the runtime is told besides its threads, and `hooks` the module of the user's own functions.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     threads: int
     sizes: dict[str, int]
     options: dict[str, Any]
+    hooks: str = ""
 
 
 def read_settings(path: Path) -> Settings:
@@ -79,7 +87,9 @@ def read_settings(path: Path) -> Settings:
         tuple(Tensor(item["name"], item["dtype"], tuple(item["shape"])) for item in value[role])
         for role in ("inputs", "outputs")
     )
-    return Settings(inputs, outputs, int(value["threads"]), dict(value["sizes"]), dict(value.get("options", {})))
+    return Settings(
+        inputs, outputs, int(value["threads"]), dict(value["sizes"]), dict(value["options"]), str(value["hooks"])
+    )
 
 
 def warm_up_inputs(settings: Settings) -> Arrays | None:
@@ -103,6 +113,14 @@ def decode(body: bytes | str, content_type: str | None, settings: Settings) -> A
     if kind not in readers:
         raise Refused(f"content type {kind!r} is not read here; send one of {', '.join(readers)}", 415)
     arrays = readers[kind](raw, settings)
+    _check(arrays, settings)
+    return arrays
+
+
+def fit(given: Any, settings: Settings) -> Arrays:
+    """Arrays that were made and not sent, checked against the signature like those of a request. Raises Refused."""
+    _check_names(list(given) if isinstance(given, dict) else [], [spec.name for spec in settings.inputs])
+    arrays = {spec.name: _array(given[spec.name], spec) for spec in settings.inputs}
     _check(arrays, settings)
     return arrays
 

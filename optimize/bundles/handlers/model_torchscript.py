@@ -1,0 +1,23 @@
+"""`model.pt`, run by libtorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from bundle_torch import to_arrays, to_tensors
+from bundle_wire import Arrays, Settings
+
+FILE = "model.pt"
+WRONG_VALUES = (IndexError,)
+
+
+class Model:
+    def __init__(self, path: Path, settings: Settings, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._settings = settings
+        self._module = torch.jit.load(str(path), map_location="cpu").eval()
+
+    def run(self, inputs: Arrays) -> Arrays:
+        with torch.inference_mode():
+            return to_arrays(self._module(*to_tensors(inputs, self._settings)), self._settings)
