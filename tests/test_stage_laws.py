@@ -22,14 +22,14 @@ MEMBERS = {
     "quantizers": {"reads": str, "makes": str, "method": Method, "libraries": tuple},
     "runtimes": {"reads": str, "libraries": tuple},
     "sources": {"kind": str, "libraries": tuple, "read_as": tuple},
-    "bundles": {"container": str, "formats": tuple, "libraries": tuple},
+    "bundles": {"container": str, "formats": tuple, "libraries": tuple, "takes_code": bool, "no_multi_model": str},
 }
 VERBS = {
     "converters": {"convert": ["model", "examples", "output"]},
     "quantizers": {"quantize": ["model", "task", "output"]},
     "runtimes": {"prepare": ["settings"], "read": ["model"], "open": ["loaded", "model", "settings"]},
     "sources": {"prepare": ["settings"], "read": ["model"], "open": ["loaded", "model", "settings"]},
-    "bundles": {},
+    "bundles": {"lay_out": ["model", "settings", "folder"], "open_folder": ["folder", "signature"]},
 }
 
 

@@ -33,6 +33,7 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ob-", ignore_cleanup_errors=True) as temporary:
         base = Path(temporary)
         folder = model_folder(base, multi_model)
+        hooks = Path(data["hooks"]) if "hooks" in data else None
         samples_file = Path(data["samples"]) if "samples" in data else None
         bundle = unpack_bundle(Path(data["bundle"]), folder, samples_file, wanted.get("container", ""))
         samples = samples_of(request, bundle.signature)
@@ -41,10 +42,11 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
         if multi_model:
             _refuse_multi_model(bundle.container)
         if toolkit is None or instead:
-            return _payload(_functions(bundle, folder), samples, bundle, folder) | {"served": None, "instead": instead}
+            payload = _payload(_functions(bundle, folder), samples, bundle, folder, hooks)
+            return payload | {"served": None, "instead": instead}
         with open_served(toolkit, base, bundle, multi_model) as served:
             start = start_figures(served, samples[0], _tolerance(wanted, bundle))
-            payload = _payload(served, samples, bundle, folder)
+            payload = _payload(served, samples, bundle, folder, hooks)
             figures = {"cold_start_s": start["cold_start_s"], **latency_figures(served, samples)}
     if start["wrong"]:
         payload["problems"] = [f"the first answer is wrong: {start['wrong']}", *payload["problems"]]
@@ -86,12 +88,12 @@ def _tolerance(wanted: Mapping[str, Any], bundle: Unpacked) -> Tolerance:
     return tolerance
 
 
-def _payload(service: Any, samples: list[Sample], bundle: Unpacked, folder: Path) -> dict[str, Any]:
+def _payload(service: Any, samples: list[Sample], bundle: Unpacked, folder: Path, hooks: Path | None) -> dict[str, Any]:
     meter = ask_all(service, samples, bundle.signature)
     about = {"container": bundle.container, "how": service.how, "forms": list(service.forms)}
     problems = list(meter.problems)
     if bundle.hooks:
         golden = FORMS["json named"].write(samples[0].inputs, bundle.signature)
-        problems += hook_problems(folder, service.send, golden)
+        problems += hook_problems(folder, service.send, golden, hooks)
         about["how"] += ", hooks called once"
     return about | {"drift": meter.figures(), "problems": problems}

@@ -70,19 +70,21 @@ def hooks_of(folder: Path) -> str:
     return str(json.loads(settings.read_text(encoding="utf-8")).get("hooks", "")) if settings.is_file() else ""
 
 
-def hook_problems(folder: Path, send: Send, golden: bytes) -> list[str]:
-    """One request through the hooks: that of `sample()`, or the golden where there is only `post`."""
-    body, content_type = hooked_request(folder, golden)
+def hook_problems(folder: Path, send: Send, golden: bytes, origin: Path | None = None) -> list[str]:
+    """One request through the hooks: that of `sample()`, or the golden where there is only `post`.
+
+    `origin` is the user's own file, beside which lies what `sample()` may read.
+    """
     try:
-        send(body, content_type, JSON)
+        send(*hooked_request(folder, golden, origin), JSON)
     except Exception as error:  # noqa: BLE001 - whatever a hook raises is what is wrong with the bundle
         return [f"with the hooks of {hooks_of(folder)}.py, a request is not answered: {error}"]
     return []
 
 
-def hooked_request(folder: Path, golden: bytes) -> tuple[bytes, str]:
+def hooked_request(folder: Path, golden: bytes, origin: Path | None = None) -> tuple[bytes, str]:
     """A request for the hooks of an unpacked bundle, and its content type; `golden` is JSON."""
-    path = folder / "code" / f"{hooks_of(folder)}.py"
+    path = origin or folder / "code" / f"{hooks_of(folder)}.py"
     module = load_file(path, KEY)
     return read_sample_request(module, path) if hasattr(module, "pre") else (golden, JSON)
 

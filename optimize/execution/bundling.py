@@ -94,11 +94,14 @@ class Bundling:
             "level": None if compression == "auto" else compression,
             "provenance": provenance,
         }
-        data = {"hooks": str(self._runner.file.resolve(self._section.code))} if self._section.code else {}
+        data = self._hooks()
         inputs = {"model": self._runner.results[candidate.artifact].made.digest}
         # Not in the key: the bytes are the same for any number of threads.
         unkeyed = {"gzip_threads": self._section.gzip_threads}
         return self._run(step, candidate, inputs, parameters, data, unkeyed)
+
+    def _hooks(self) -> dict[str, str]:
+        return {"hooks": str(self._runner.file.resolve(self._section.code))} if self._section.code else {}
 
     def _is_for(self, container: str) -> bool:
         image = find_image(self._section.image) if self._section.image else None
@@ -114,7 +117,7 @@ class Bundling:
             "tolerance": tolerance.model_dump(),
             "toolkit_ready": toolkit_ready(container),
         }
-        data = {"bundle": str(made.made.files / "model.tar.gz")}
+        data = {"bundle": str(made.made.files / "model.tar.gz"), **self._hooks()}
         inputs = {"bundle": made.made.digest, "golden": self._runner.golden().digest}
         result = self._run(step, candidate, inputs, parameters, data, {})
         if result.state is not State.OK:

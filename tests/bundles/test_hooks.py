@@ -22,9 +22,10 @@ from tests.conftest import Project
 PRE = """
 import numpy as np
 from helper import SCALE
+from pathlib import Path
 
 def sample():
-    return "1 2 3 4 5 6", "text/plain"
+    return Path(__file__).with_name("request.txt").read_bytes(), "text/plain"
 
 def pre(body, content_type):
     if content_type != "text/plain":
@@ -77,6 +78,7 @@ def hooked(
     def make(text: str) -> Path:
         (tmp_path / "my_hooks.py").write_text(text, encoding="utf-8")
         (tmp_path / "helper.py").write_text("SCALE = 2", encoding="utf-8")
+        (tmp_path / "request.txt").write_text("1 2 3 4 5 6", encoding="utf-8")
         told = emit_request(model("onnx", "single"), golden("single"))
         _, files = carry_out(Request(**{**vars(told), "data": {"hooks": str(tmp_path / "my_hooks.py")}}))
         return files / "model.tar.gz"
@@ -84,8 +86,9 @@ def hooked(
     return make
 
 
-def boot(bundle: Path, golden: Path, carry_out: Carry, **parameters: Any) -> dict[str, Any]:
-    return carry_out(boot_request(bundle, golden, **parameters))[0]
+def boot(bundle: Path, golden: Path, carry_out: Carry, hooks: Path, **parameters: Any) -> dict[str, Any]:
+    told = boot_request(bundle, golden, **parameters)
+    return carry_out(Request(**{**vars(told), "data": {**told.data, "hooks": str(hooks / "my_hooks.py")}}))[0]
 
 
 def test_the_file_travels_with_what_it_imports(hooked: Callable[[str], Path]) -> None:
@@ -95,11 +98,11 @@ def test_the_file_travels_with_what_it_imports(hooked: Callable[[str], Path]) ->
 
 @pytest.mark.slow
 def test_on_the_real_server_the_golden_is_asked_past_the_hooks_and_the_sample_through_them(
-    hooked: Callable[[str], Path], golden: Callable[[str], Path], carry_out: Carry
+    hooked: Callable[[str], Path], golden: Callable[[str], Path], carry_out: Carry, tmp_path: Path
 ) -> None:
     toolkit = toolkit_for("multi-model-server")
     assert toolkit is not None and why_not(toolkit) == ""
-    result = boot(hooked(PRE + POST), golden("single"), carry_out)
+    result = boot(hooked(PRE + POST), golden("single"), carry_out, tmp_path)
     assert result["state"] == "ok", result
     assert result["payload"]["problems"] == []
     assert result["payload"]["how"].endswith("hooks called once")
@@ -114,9 +117,14 @@ def test_on_the_real_server_the_golden_is_asked_past_the_hooks_and_the_sample_th
     ],
 )  # fmt: skip
 def test_hooks_that_do_not_fit_the_model_are_found_at_boot(
-    hooked: Callable[[str], Path], golden: Callable[[str], Path], carry_out: Carry, text: str, says: str
+    hooked: Callable[[str], Path],
+    golden: Callable[[str], Path],
+    carry_out: Carry,
+    tmp_path: Path,
+    text: str,
+    says: str,
 ) -> None:
-    result = boot(hooked(text), golden("single"), carry_out, toolkit="none")
+    result = boot(hooked(text), golden("single"), carry_out, tmp_path, toolkit="none")
     assert result["state"] == "ok", result
     assert says in result["payload"]["problems"][0]
 

@@ -33,6 +33,13 @@ TO_ALL_BAD = SERVED[:3]
 """One of each toolkit; behind it the handler is the same."""
 
 
+def outside() -> set[str]:
+    """What a container's processes would write to, were they not told otherwise."""
+    return {
+        str(path) for folder in ("/etc", "/opt", "/opt/ml") if Path(folder).is_dir() for path in Path(folder).iterdir()
+    }
+
+
 @pytest.fixture(scope="module", params=SERVED, ids="-".join)
 def running(
     request: pytest.FixtureRequest, emitted: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
@@ -44,10 +51,11 @@ def running(
     assert why_not(toolkit) == ""
     base = tmp_path_factory.mktemp("s")
     bundle = unpack_bundle(emitted(format, kind, container), base / "model")
-    inputs = draw_inputs(kind, 2)
+    inputs, before = draw_inputs(kind, 2), outside()
     with open_served(toolkit, base, bundle) as served:
         start = start_figures(served, Sample("start", inputs, right_outputs(kind, inputs)), _tolerance({}, bundle))
         yield served, kind, dict(start)
+    assert outside() == before
 
 
 Running = tuple[Served, str, dict[str, Any]]
@@ -103,6 +111,9 @@ def test_200_bad_requests_among_200_good_ones_change_nothing(running: Running, r
         for name, expected in right_outputs(kind, inputs).items():
             np.testing.assert_allclose(answer[name], expected, atol=1e-5)
     assert served.server.process.poll() is None
+    # CloudWatch's lines; a worker's output is the server's log where nothing else is said.
+    for name in ("LoadTime", "ModelLatency"):
+        assert f'"Metrics": [{{"Name": "{name}", "Unit": "Milliseconds"}}]' in served.server.log().replace('\\"', '"')
 
 
 def post_alone(port: int, body: bytes, content_type: str) -> tuple[int, str]:

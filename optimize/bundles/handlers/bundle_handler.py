@@ -40,6 +40,7 @@ def load(model_dir: str) -> Model:
         for _ in range(2 if inputs else 0):
             model.run(inputs or {})
     METRICS.put("LoadTime", time.perf_counter() - started)
+    METRICS.flush()
     return model
 
 

@@ -79,6 +79,7 @@ class Settings:
     sizes: dict[str, int]
     options: dict[str, Any]
     hooks: str = ""
+    quantization: str = "none"
 
 
 def read_settings(path: Path) -> Settings:
@@ -88,7 +89,13 @@ def read_settings(path: Path) -> Settings:
         for role in ("inputs", "outputs")
     )
     return Settings(
-        inputs, outputs, int(value["threads"]), dict(value["sizes"]), dict(value["options"]), str(value["hooks"])
+        inputs,
+        outputs,
+        int(value["threads"]),
+        dict(value["sizes"]),
+        dict(value["options"]),
+        str(value["hooks"]),
+        value["quantization"],
     )
 
 

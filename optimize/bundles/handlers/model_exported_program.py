@@ -17,6 +17,9 @@ class Model:
     def __init__(self, path: Path, settings: Settings, threads: int) -> None:
         torch.set_num_threads(threads)
         self._settings = settings
+        if settings.quantization != "none":
+            # Registers the operators of the quantize/dequantize pairs, without which the graph is not read.
+            import torch.ao.quantization.fx._decomposed  # noqa: F401
         self._module = torch.export.load(path).module()
 
     def run(self, inputs: Arrays) -> Arrays:
