@@ -58,7 +58,7 @@ def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> OnnxSession
 
 
 def session_options(settings: RuntimeSettings) -> Any:
-    """As `handlers/serve_onnx.py` makes them in a bundle."""
+    """As `handlers/model_onnx.py` makes them in a bundle."""
     import onnxruntime
 
     told = Options(**settings.options)
