@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -50,3 +52,17 @@ def test_a_changed_file_is_named(
     result, _ = carry_out(boot_request(changed, golden("single"), toolkit="none"))
     assert result["state"] == "failed"
     assert "model.onnx was changed" in result["reason"]
+
+
+def test_a_package_of_aotinductors_is_served_without_the_compiler_that_made_it(
+    emitted: Callable[..., Path], tmp_path: Path
+) -> None:
+    with tarfile.open(emitted("aotinductor", "single", "pytorch")) as tar:
+        tar.extractall(tmp_path, filter="data")
+    code = (
+        "import sys; sys.path.insert(0, 'code'); import inference; model = inference.model_fn('.'); "
+        "inference.transform_fn(model, b'[[[1,2,3],[4,5,6]]]', 'application/json', 'text/csv'); "
+        "print(any(name.startswith('torch._inductor') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
