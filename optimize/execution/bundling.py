@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from optimize import stages
-from optimize.benchmarks.fingerprint import machine_fingerprint
 from optimize.benchmarks.targets import Target
 from optimize.bundles.choice import containers_for
 from optimize.bundles.images import find_image, image_note, remark
 from optimize.bundles.toolkits import toolkit_for, why_not
-from optimize.digests import digest_file, digest_folder
 from optimize.drift import judge
 from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
+from optimize.execution.provenance import provenance_of
 from optimize.execution.request import Request
 from optimize.execution.runner import Runner
 from optimize.plan import Candidate, Stage, Step
@@ -26,7 +25,6 @@ from optimize.reports.model import BundleReport
 from optimize.selection import Judged
 from optimize.sources.user_code import code_closure
 from optimize.store import State
-from optimize.versions import tool_version
 
 BUNDLE_LIMIT_S = 600.0
 
@@ -46,13 +44,13 @@ class Bundling:
         golden; the step's result says why."""
         containers = containers_for(self._section, candidate.format)
         several = len(containers) > 1
-        provenance = self._provenance(candidate, judged, reason)
+        provenance = provenance_of(self._runner, self._target, self._fidelity, candidate, judged, reason)
         booted = []
         for container in containers:
             made = self._make(candidate, container, provenance, several)
             if made.state is not State.OK:
                 return ()
-            result = self._boot(candidate, container, made, several)
+            result = self._boot(candidate, container, made)
             if result.state is not State.OK:
                 return ()
             booted.append((made, result))
@@ -107,7 +105,7 @@ class Bundling:
         image = find_image(self._section.image) if self._section.image else None
         return image is not None and image.container == container
 
-    def _boot(self, candidate: Candidate, container: str, made: StepResult, several: bool) -> StepResult:
+    def _boot(self, candidate: Candidate, container: str, made: StepResult) -> StepResult:
         name, libraries = made.step.name.replace("bundle", "boot"), stages.runtimes()[candidate.format].libraries
         step = Step(name, Stage.BUNDLE, "", (made.step.name,), libraries)
         tolerance = getattr(self._pipeline.tolerances, candidate.precision)
@@ -150,42 +148,6 @@ class Bundling:
         result = runner.run_request(step, key, lambda: request, limits)
         runner.results[step.name] = result
         return result
-
-    def _source_digests(self) -> dict[str, dict[str, str]]:
-        """By role, of every file that the source consists of, the code too."""
-        content = self._pipeline.source.content(self._runner.file.base)
-        return {
-            role: {name: digest for path in paths for name, digest in _digests(path).items()}
-            for role, paths in content.items()
-        }
-
-    def _provenance(self, candidate: Candidate, judged: Judged, reason: str) -> dict[str, Any]:
-        check = self._runner.results[candidate.check]
-        made = self._runner.results[candidate.artifact]
-        golden = self._runner.golden()
-        return {
-            "tool": tool_version(),
-            "candidate": candidate.name,
-            "converter": candidate.converter,
-            "method": made.payload["method"],
-            "versions": dict(made.record["versions"]),
-            "source": {"kind": self._pipeline.source.kind, "files": self._source_digests()},
-            "golden": {"digest": golden.digest, **{k: golden.payload.get(k) for k in ("samples", "rows", "score")}},
-            "pipeline": self._pipeline.model_dump(mode="json", exclude={"bundle", "report"}),
-            "drift": check.payload["drift"],
-            "accuracy": check.payload.get("accuracy"),
-            "chosen": {"objective": self._pipeline.objective, "reason": reason},
-            "measurements": {
-                "cold_start": judged.cold_start, "memory": judged.memory, "size_bytes": judged.size_bytes,
-                "throughput": judged.throughput,
-                "latency": {k: v for k, v in (judged.latency or {}).items() if k != "ratios"},
-                "target": self._target.name, "fidelity": self._fidelity, "machine": machine_fingerprint(),
-            },
-        }  # fmt: skip
-
-
-def _digests(path: Path) -> dict[str, str]:
-    return digest_folder(path) if path.is_dir() else {path.name: digest_file(path)}
 
 
 def beside(output: Path, container: str) -> Path:
