@@ -47,7 +47,8 @@ def write_handler(model: Artifact, settings: ServingSettings, code: Path, entry:
     ]:
         (code / target).write_bytes((shipped / origin).read_bytes())
     told = model.signature.to_json() | {
-        "threads": settings.threads, "sizes": dict(settings.sizes), "options": dict(settings.options), "hooks": "", "quantization": model.quantization,
+        "threads": settings.threads, "sizes": dict(settings.sizes), "options": dict(settings.options), "hooks": "",
+        "quantization": model.quantization,
     }  # fmt: skip
     if settings.hooks:
         told["hooks"] = settings.hooks.stem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ class Model:
         self._settings = settings
         if settings.quantization != "none":
             # Registers the operators of the quantize/dequantize pairs, without which the graph is not read.
-            import torch.ao.quantization.fx._decomposed  # noqa: F401
+            importlib.import_module("torch.ao.quantization.fx._decomposed")
         self._module = torch.export.load(path).module()
 
     def run(self, inputs: Arrays) -> Arrays:
