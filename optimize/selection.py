@@ -143,11 +143,13 @@ OBJECTIVES: Mapping[str, tuple[str, str]] = {
 }
 """Objective to the figure that is to be small (or large, where it is in `AT_LEAST`), and its unit."""
 AT_LEAST = ("throughput_per_s",)
+TIE = 1.05
+"""A wide interval alone is no tie: on a busy machine that of 1.23 held 1, and the slower of the two won by its size."""
 
 
 def choose(candidates: Sequence[Judged], objective: Objective) -> Choice:
     """Ties go to the higher precision, then to the smaller artifact: two are tied at latency where the interval of
-    their paired ratio holds 1."""
+    their paired ratio holds 1, and the ratio itself is within 5 % of it."""
     name, unit = OBJECTIVES[objective]
     sign = -1 if name in AT_LEAST else 1
     eligible = ((c, figure(c, name)) for c in candidates if c.eligible)
@@ -185,7 +187,12 @@ def demand_verdict(
 
 def _tied(one: Judged, best: Judged) -> bool:
     ratio = ratio_between(one, best)
-    return ratio is not None and ratio["ci"][0] <= 1 <= ratio["ci"][1]
+    return ratio is not None and _is_tie(ratio)
+
+
+def _is_tie(ratio: Mapping[str, Any]) -> bool:
+    low, high = ratio["ci"]
+    return bool(low <= 1 <= high and 1 / TIE <= ratio["value"] <= TIE)
 
 
 def ratio_between(one: Judged, other: Judged) -> Mapping[str, Any] | None:
@@ -211,7 +218,7 @@ def _against(candidate: Judged, winner: Judged, name: str, unit: str) -> str:
     ratio = ratio_between(candidate, winner) if name == "p50_ms" else None
     if ratio:
         times = f"{ratio['value']:.2f}× [{ratio['ci'][0]:.2f}, {ratio['ci'][1]:.2f}]"
-        if ratio["ci"][0] <= 1 <= ratio["ci"][1]:
+        if _is_tie(ratio):
             return f"tied with {winner.name} at latency ({times}), which is more precise or smaller"
         return f"takes {times} the time of {winner.name}"
     return f"{figure(candidate, name):.4g} {unit} against {figure(winner, name):.4g} {unit} of {winner.name}"

@@ -29,12 +29,17 @@ def library_versions(distributions: Iterable[str]) -> dict[str, str]:
 
 @cache
 def code_digest(module: str) -> str:
-    """Of a stage's own source: its file, or every file of its package."""
+    """Of a stage's own source: its file, or every file of its package.
+
+    A folder without `__init__.py` is no part of the package: the studies beside the benchmarks run the tool.
+    """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         return ""
     origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+    files = [origin]
+    if origin.name == "__init__.py":
+        files = sorted(file for file in origin.parent.rglob("*.py") if (file.parent / "__init__.py").exists())
     return digest_value([file.read_text(encoding="utf-8") for file in files])
 
 

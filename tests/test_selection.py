@@ -87,6 +87,14 @@ def test_a_verdict_stands_where_the_interval_is_narrow() -> None:
     assert demand_verdict(choose([narrow], "latency"), [narrow], 0.015).winner == "a"
 
 
+def test_a_wide_interval_alone_is_no_tie() -> None:
+    wide = {"fast": {"value": 1.23, "ci": (0.9, 1.27)}}
+    slow = candidate("slow", 1.23, size_bytes=1, ratios=wide)
+    choice = choose([candidate("fast", 1.0, ratios={"slow": {"value": 0.81, "ci": (0.79, 1.11)}}), slow], "latency")
+    assert choice.winner == "fast"
+    assert "takes 1.23× [0.90, 1.27] the time of fast" in choice.reasons["slow"]
+
+
 def test_a_tie_goes_to_the_more_precise() -> None:
     tied = {"fp": {"value": 0.99, "ci": (0.97, 1.01)}}
     choice = choose(

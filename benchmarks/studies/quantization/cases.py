@@ -1,0 +1,104 @@
+"""The seven models of the study, and the bounds a user would set on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEPTHWISE = 0.95
+"""With random weights nobody's static int8 of depthwise convolutions keeps 0.97."""
+LARGE = ("dynamic", "static")
+"""Of the larger models no candidate in float is made: none was ever near, and they would take most of the rounds."""
+FORMATS = ("onnx", "openvino", "litert", "torchscript")
+
+
+@dataclass(frozen=True)
+class Case:
+    """`maker` names the function of `sources` that writes the model and its rows into a folder."""
+
+    name: str
+    title: str
+    maker: str
+    cosine: float
+    """At least that between an int8 artifact's outputs and the source's own, ours and the peers' alike."""
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    source: Mapping[str, Any]
+    """The `source` section of the pipeline file."""
+    quantization: tuple[str, ...] = ("none", "dynamic", "static")
+    transformer: bool = False
+    task: str = ""
+    """Optimum's name, where the model is a Hugging Face folder."""
+    architecture: str = ""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+    def pipeline(self) -> dict[str, Any]:
+        """The pipeline file, as a user would write it for one thread."""
+        return {
+            "name": self.name,
+            "source": dict(self.source),
+            "data": {"calibration": "calibration.npz"},
+            "candidates": {"formats": list(FORMATS), "quantization": list(self.quantization)},
+            "tolerances": {"int8": {"cosine": self.cosine, "top1": None}},
+            "objective": "latency",
+            "benchmark": {"threads": 1, "processes": 3, "budget_s": 30 if self.quantization == LARGE else 10},
+        }
+
+
+def _huggingface(
+    name: str, title: str, architecture: str, task: str, cosine: float, text: bool = False, transformer: bool = True,
+    outputs: tuple[str, ...] = ("logits",), quantization: tuple[str, ...] = ("none", "dynamic", "static"),
+    **configuration: Any,
+) -> Case:  # fmt: skip
+    inputs = ("input_ids", "token_type_ids", "attention_mask") if text else ("pixel_values",)
+    return Case(
+        name, title, "huggingface", cosine, inputs, outputs, {"kind": "huggingface", "folder": "model"}, quantization,
+        transformer, task, architecture, configuration,
+    )  # fmt: skip
+
+
+CASES = (
+    _huggingface(
+        "resnet-50", "ResNet-50", "ResNetForImageClassification", "image-classification", 0.97, transformer=False,
+        quantization=LARGE, num_labels=1000,
+    ),
+    _huggingface(
+        "vit-base", "ViT-base", "ViTForImageClassification", "image-classification", 0.97, quantization=LARGE,
+        num_labels=1000,
+    ),
+    _huggingface(
+        "bert-base", "BERT-base", "BertForSequenceClassification", "text-classification", 0.97, text=True,
+        quantization=LARGE,
+    ),
+    _huggingface(
+        "minilm", "MiniLM (real weights)", "", "feature-extraction", 0.99, text=True, outputs=("last_hidden_state",)
+    ),
+    _huggingface(
+        "mobilenet-v2", "MobileNetV2", "MobileNetV2ForImageClassification", "image-classification", DEPTHWISE,
+        transformer=False, num_labels=1000,
+    ),
+    Case(
+        "digits", "digits CNN (real weights)", "digits", 0.99, ("image",), ("output",),
+        {
+            "kind": "pytorch", "factory": "model.py:DigitsNet", "weights": "weights.safetensors",
+            "inputs": {"image": {"dtype": "float32", "shape": ["batch", 1, 8, 8]}},
+        },
+    ),
+    Case(
+        "lstm", "LSTM", "lstm", 0.97, ("tokens",), ("output",),
+        {
+            "kind": "pytorch", "factory": "model.py:Classifier", "weights": "weights.safetensors",
+            "inputs": {"tokens": {"dtype": "int64", "shape": ["batch", "sequence"]}},
+        },
+    ),
+)  # fmt: skip
+
+
+def find(names: tuple[str, ...]) -> tuple[Case, ...]:
+    """In the order of the table; all where none is named. Raises ValueError for a name that is none."""
+    known = [case.name for case in CASES]
+    strange = [name for name in names if name not in known]
+    if strange:
+        raise ValueError(f"no model is named {', '.join(strange)}; there are {', '.join(known)}")
+    return tuple(case for case in CASES if not names or case.name in names)

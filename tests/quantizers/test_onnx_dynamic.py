@@ -1,0 +1,66 @@
+"""What dynamic int8 in ONNX Runtime quantizes, and how: laws that the latency of its operators gave."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from optimize.artifact import Artifact
+from optimize.methods import Task
+from optimize.quantizers import onnx_dynamic
+from optimize.signature import Signature
+
+
+def constant(name, *shape):
+    return numpy_helper.from_array(np.random.default_rng(len(name)).standard_normal(shape).astype(np.float32), name)
+
+
+def quantized(folder: Path, nodes, weights, inputs: tuple, outputs: tuple):
+    """The graph that the quantizer makes of these nodes."""
+    values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)]
+    graph = helper.make_graph(
+        nodes, "graph", values, [helper.make_tensor_value_info("y", TensorProto.FLOAT, outputs)], weights
+    )
+    (folder / "in").mkdir()
+    (folder / "out").mkdir()
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "in/model.onnx"
+    )
+    artifact = Artifact(folder / "in", "onnx", "none", Signature(()))
+    onnx_dynamic.quantize(
+        artifact, Task(onnx_dynamic.Options(), None, {}, frozenset({"avx512", "vnni"}), "x86_64"), folder / "out"
+    )
+    assert [path.name for path in (folder / "out").iterdir()] == ["model.onnx"]
+    return onnx.load(folder / "out" / "model.onnx").graph
+
+
+def products(widths):
+    names = ["x", *(f"h{i}" for i in range(len(widths) - 2)), "y"]
+    nodes = [helper.make_node("MatMul", [names[i], f"w{i}"], [names[i + 1]], f"m{i}") for i in range(len(widths) - 1)]
+    return nodes, [constant(f"w{i}", *shape) for i, shape in enumerate(pairwise(widths))]
+
+
+@pytest.mark.parametrize(("widths", "floats"), [((64, 128, 10), 1), ((16, 32, 4), 0)])
+def test_a_small_product_stays_in_float_where_there_is_a_larger_one(tmp_path: Path, widths, floats):
+    graph = quantized(tmp_path, *products(widths), ("batch", widths[0]), ("batch", widths[-1]))
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("MatMul") == floats
+    assert kinds.count("MatMulInteger") == 2 - floats
+
+
+def test_a_recurrent_layer_has_one_scale_and_a_product_one_for_every_channel(tmp_path: Path):
+    lstm = helper.make_node("LSTM", ["x", "w", "r"], ["", "h"], "lstm", hidden_size=64)
+    squeeze = helper.make_node("Squeeze", ["h", "axis"], ["s"], "squeeze")
+    product = helper.make_node("MatMul", ["s", "p"], ["y"], "m")
+    axis = numpy_helper.from_array(np.array([0], np.int64), "axis")
+    weights = [constant("w", 1, 256, 32), constant("r", 1, 256, 64), constant("p", 64, 80), axis]
+    graph = quantized(tmp_path, [lstm, squeeze, product], weights, ("sequence", "batch", 32), ("batch", 80))
+    scales = {t.name: numpy_helper.to_array(t).size for t in graph.initializer if t.name.endswith("_scale")}
+    assert {node.op_type for node in graph.node} >= {"DynamicQuantizeLSTM", "MatMulInteger"}
+    assert scales["w_scale"] == scales["r_scale"] == 1
+    assert scales["p_scale"] == 80
