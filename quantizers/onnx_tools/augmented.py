@@ -48,10 +48,11 @@ def _without_weights(model: Any, data: Path) -> Any:
     light.graph.node.extend(model.graph.node)
     light.graph.input.extend(model.graph.input)
     light.graph.value_info.extend(model.graph.value_info)
+    light.graph.sparse_initializer.extend(model.graph.sparse_initializer)
     with data.open("wb") as file:
         for tensor in model.graph.initializer:
             values = numpy_helper.to_array(tensor)
-            if values.nbytes < LARGE:
+            if values.nbytes < LARGE or values.dtype == object:  # Text, which has no file of its own.
                 light.graph.initializer.append(tensor)
                 continue
             kept = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, raw_data=b" ")
