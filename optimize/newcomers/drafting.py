@@ -48,7 +48,7 @@ def draft_text(draft: Draft, paths: Sequence[Way], schema: str) -> str:
         "# gates: {accuracy_drop: 0.01, p50_ms: 5, cold_start_s: 2, size_mb: 50}\n",
         "objective: latency                 # or cold_start, size, memory",
         "bundle: {container: auto, output: build/model.tar.gz}",
-        "report: build                      # the folder of report.html, report.json, report.md",
+        "report: {folder: build}            # of report.html, report.json, report.md",
     ]
     return "\n".join(parts) + "\n"
 
