@@ -48,7 +48,7 @@ def test_of_a_state_dict_with_its_class_and_data_beside_it_nothing_is_asked(digi
     pipeline = load(digits / "pipeline.yaml").pipeline
     assert pipeline.source.code() == {"factory": "model.py:DigitsNet"}
     assert pipeline.source.inputs is not None and pipeline.source.inputs["image"].shape == ("batch", 1, 8, 8)
-    assert pipeline.data.calibration == "calibration.npz"
+    assert pipeline.data.calibration and pipeline.data.calibration.file == "calibration.npz"
     assert pipeline.data.evaluation and pipeline.data.evaluation.labels == "label"
     assert run_command(["check"]) == 0
     assert "pipeline.yaml: ok, " in capsys.readouterr().out
