@@ -77,7 +77,9 @@ def _data(draft: Draft) -> str:
         )
     lines = ["data:"]
     if draft.calibration:
-        lines.append(f"  calibration: {_flow(draft.calibration)}")
+        # In short, a colon would make it the name of a generator: file.py:function.
+        short = ":" not in draft.calibration
+        lines.append(f"  calibration: {_flow(draft.calibration if short else {'file': draft.calibration})}")
     if draft.evaluation:
         evaluation = {"file": draft.evaluation, "labels": draft.labels, "metric": "accuracy"}
         lines.append(f"  evaluation: {_flow(evaluation)}  # or metric: file.py:function")
