@@ -1,8 +1,4 @@
-"""PyTorch to ONNX: the exporter over torch.export first, then the older one, on the module or on its script.
-
-The other way round where there are recurrent layers: the newer one slices and joins the states of each, which took 3 %
-of the latency of two int8 LSTM layers (torch 2.13, ONNX Runtime 1.32).
-"""
+"""PyTorch to ONNX: the exporter over torch.export first, then the older one, on the module or on its script."""
 
 from __future__ import annotations
 
@@ -32,7 +28,10 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     from optimize.sources.modules import load_module
 
     failures: list[str] = []
-    for method, export in _exporters(load_module(model)):
+    for method, export in (
+        ("torch.onnx.export over torch.export", _export),
+        ("torch.onnx.export of TorchScript", _trace),
+    ):
         module = load_module(model)
         try:
             with warnings.catch_warnings():
@@ -46,14 +45,6 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
             continue
         return Made(f"{method}, opset {OPSET}", tuple(f"failed first: {failure}" for failure in failures))
     raise Unsupported("; ".join(failures))
-
-
-def _exporters(module: Any) -> list[tuple[str, Any]]:
-    import torch
-
-    exporters = [("torch.onnx.export over torch.export", _export), ("torch.onnx.export of TorchScript", _trace)]
-    recurrent = any(isinstance(layer, torch.nn.RNNBase) for layer in module.modules())
-    return exporters[::-1] if recurrent else exporters
 
 
 def _fresh(signature: Signature, examples: Arrays) -> tuple[Any, ...]:
