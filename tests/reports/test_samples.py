@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from optimize.benchmarks.design import Samples
-from optimize.benchmarks.experiment import save_raw
+from optimize.benchmarks.measuring import save_raw
 from optimize.reports.model import QUANTILES
 from optimize.reports.samples import MOST_ROUNDS, distill, read_samples
 
