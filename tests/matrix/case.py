@@ -45,13 +45,11 @@ class Case:
     quantization: tuple[str, ...] = ("none",)
     repeated: tuple[str, ...] = MISSION
     """The formats that the test repeats; the documents have all of `formats`."""
-    smaller: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments of `make` for the test: fewer and narrower layers of the same architecture."""
 
     def to_repeat(self) -> Case:
         """As the test runs it."""
         wanted = [name for name in self.formats or runtimes() if not self.repeated or name in self.repeated]
-        return replace(self, formats=tuple(wanted), changes={**self.changes, **self.smaller})
+        return replace(self, formats=tuple(wanted))
 
     def build(self, folder: Path, workers: ForkedWorkers) -> dict[str, Any]:
         family = "tensorflow" if self.kind in ("keras", "saved_model") else "torch"

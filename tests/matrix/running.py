@@ -26,7 +26,7 @@ HEAD = """\
 # Sources and formats
 
 Made by `python -m tests.matrix.running`. The tests repeat every row, most of them in TorchScript, ONNX and SavedModel
-alone, ResNet-50 with fewer layers, and the Keras applications in one or two formats. A cell says whether the converted model gives the
+alone, and the Keras applications in one or two formats. A cell says whether the converted model gives the
 source's own answers at sizes that it was not converted at, and which converter made it. The figure is the largest
 relative error of any output. A path that does not exist, or does not hold, says why below the table; an
 empty cell was not tried.

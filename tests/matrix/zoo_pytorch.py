@@ -68,9 +68,6 @@ def _spread(made: Any) -> None:
             layer.running_var.uniform_(0.5, 1.5)
 
 
-RESNET_14 = {"embedding_size": 16, "hidden_sizes": [16, 32, 64, 128], "depths": [1, 1, 1, 1]}
-
-
 def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
     return Case(title, "pytorch", "tests.matrix.zoo_pytorch:module", {"name": name, "inputs": inputs, **source})
 
@@ -83,7 +80,7 @@ CASES = (
         repeated=EVERY,
         quantization=("none", "dynamic", "static"),
     ),
-    replace(case("ResNet-50", "resnet50", PIXELS), smaller={"arguments": RESNET_14}),
+    case("ResNet-50", "resnet50", PIXELS),
     case("ViT", "vit", PIXELS),
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
     case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
