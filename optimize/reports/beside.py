@@ -12,7 +12,8 @@ from optimize.execution.nearness import Nearness
 from optimize.execution.on_target import OnTarget
 from optimize.execution.search import Searched
 from optimize.pipeline.schema import Benchmark
-from optimize.reports.model import BaselineReport, CandidateReport, ColdStart, Report, Sizing, TargetReport
+from optimize.reports.figures import ColdStart
+from optimize.reports.model import BaselineReport, CandidateReport, Report, Sizing, TargetReport
 from optimize.reports.searching import search_lines
 
 MOST_SIZES = 20

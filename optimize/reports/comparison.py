@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimize.errors import UserError
-from optimize.reports.model import CandidateReport, Interval, Report
+from optimize.reports.figures import Interval
+from optimize.reports.model import CandidateReport, Report
 from optimize.reports.table import NONE, digits
 
 LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

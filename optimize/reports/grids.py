@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from optimize.reports.model import CandidateReport, Report, Throughput
+from optimize.reports.figures import Throughput
+from optimize.reports.model import CandidateReport, Report
 from optimize.reports.table import NONE, digits, ranked
 
 

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from optimize.reports.model import CandidateReport, ColdStart, Interval, Latency, Memory, Report
+from optimize.reports.figures import ColdStart, Interval, Latency, Memory
+from optimize.reports.model import CandidateReport, Report
 from optimize.reports.plots import PHASES, SOURCE
 
 COLUMNS = ("candidate", "state", "figure", "unit", "value", "low", "high")

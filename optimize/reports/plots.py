@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from optimize.reports.model import (
-    Accuracy,
-    CandidateReport,
-    ColdStart,
-    Latency,
-    LatencySamples,
-    Memory,
-    OutputDrift,
-    Report,
-)
+from optimize.reports.figures import Accuracy, ColdStart, Latency, LatencySamples, Memory, OutputDrift
+from optimize.reports.model import CandidateReport, Report
 from optimize.reports.searching import search_data
 
 PHASES = ("interpreter", "import", "read", "open", "first_run")

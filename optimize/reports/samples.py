@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from optimize.arrays import Array
-from optimize.reports.model import QUANTILES, LatencySamples
+from optimize.reports.figures import QUANTILES, LatencySamples
 from optimize.store import write_whole
 
 MOST_ROUNDS = 300

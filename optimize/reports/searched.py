@@ -5,7 +5,8 @@ from __future__ import annotations
 from optimize.execution.search import Searched
 from optimize.execution.trials import Carried
 from optimize.methods import precision_of
-from optimize.reports.model import LayerSensitivity, Ratio, SearchReport, Trial
+from optimize.reports.figures import Ratio
+from optimize.reports.search_model import LayerSensitivity, SearchReport, Trial
 from optimize.search.choosing import frontier
 from optimize.search.space import Proposal, in_words
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from optimize.reports.figures import OutputDrift
 from optimize.reports.grids import Cell, Grid, number, word
-from optimize.reports.model import OutputDrift, Report, SearchReport, Trial
+from optimize.reports.model import Report
+from optimize.reports.search_model import SearchReport, Trial
 from optimize.reports.table import NONE, digits
 from optimize.reports.words import megabytes
 

@@ -21,16 +21,8 @@ from optimize.reports.beside import (
     sizing_report,
     target_report,
 )
-from optimize.reports.model import (
-    BundleReport,
-    CandidateReport,
-    Gate,
-    LatencySamples,
-    Noise,
-    Report,
-    SourceReport,
-    StepReport,
-)
+from optimize.reports.figures import LatencySamples
+from optimize.reports.model import BundleReport, CandidateReport, Gate, Noise, Report, SourceReport, StepReport
 from optimize.reports.samples import distill
 from optimize.reports.searched import search_report
 from optimize.reports.words import megabytes, speed

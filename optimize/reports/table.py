@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from optimize.reports.model import CandidateReport, Report, SourceRatio
+from optimize.reports.figures import SourceRatio
+from optimize.reports.model import CandidateReport, Report
 from optimize.reports.words import megabytes
 from optimize.selection import AT_LEAST
 

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from optimize.plan import Stage
 from optimize.reports.beside import lines
-from optimize.reports.model import Report, SearchReport
+from optimize.reports.model import Report
+from optimize.reports.search_model import SearchReport
 from optimize.reports.searched import HEADER, summary_line, trial_cells
 from optimize.reports.table import COLUMNS, fitting, gap, measured_where, ranked
 from optimize.store import State

@@ -9,7 +9,7 @@ import pytest
 
 from optimize.benchmarks.design import Samples
 from optimize.benchmarks.measuring import save_raw
-from optimize.reports.model import QUANTILES
+from optimize.reports.figures import QUANTILES
 from optimize.reports.samples import MOST_ROUNDS, distill, read_samples
 
 
