@@ -29,7 +29,7 @@ def test_a_machine_with_nothing_against_it_is_quiet() -> None:
         (Ratio(1.009, 1.0, 1.02), CALM, 0.99, "differs from itself by 0.9%"),
         (EVEN, CALM | {"other_cores": 0.5}, 0.99, "other processes took 0.50 cores"),
         (EVEN, CALM | {"steal_share": 0.05}, 0.99, "the hypervisor kept 5.0% of the time"),
-        (EVEN, CALM | {"pressure_share": 0.2}, 0.99, "something waited for a core 20.0% of the time"),
+        (EVEN, CALM | {"pressure_share": 0.2}, 0.99, "something else waited for a core 20.0% of the time"),
         (EVEN, CALM, 0.8, "had its core for only 80% of the time"),
     ],
 )
@@ -62,6 +62,18 @@ def test_counters_are_read_as_the_kernel_writes_them(tmp_path: Path) -> None:
     assert read is not None
     assert (read.busy_s, read.steal_s, read.stalled_s) == (2, 3, 2.5)
     assert read_counters(tmp_path / "nowhere") is None
+
+
+def test_waits_of_the_measurements_own_processes_are_no_pressure(tmp_path: Path) -> None:
+    for thread, waited_ns in (("self/task/7", 500_000_000), ("8/task/8", 600_000_000), ("8/task/9", 400_000_000)):
+        (tmp_path / thread).mkdir(parents=True)
+        (tmp_path / thread / "schedstat").write_text(f"99 {waited_ns} 3\n")
+    (tmp_path / "self/task/7/children").write_text("8 ")
+    (tmp_path / "stat").write_text("cpu  0 0 0 0 0 0 0 0 0 0\n")
+    (tmp_path / "pressure").mkdir()
+    (tmp_path / "pressure" / "cpu").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\n")
+    read = read_counters(tmp_path)
+    assert read is not None and read.stalled_s == 1.0
 
 
 def test_with_a_core_that_burns_beside_it_the_verdict_is_not_quiet(onnx_project: Project) -> None:
