@@ -119,7 +119,10 @@ def test_serve_answers_on_loopback_until_it_is_interrupted(emitted: Emitted, tmp
         assert "curl -H 'Content-Type: application/json' --data-binary @" in (tmp_path / "said").read_text("utf-8")
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+        try:
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()  # It holds the lock that every other server waits for.
 
 
 def wait_for_url(path: Path) -> str:
