@@ -15,8 +15,12 @@ from optimize.arrays import load_arrays, save_arrays
 from optimize.artifact import Artifact
 from optimize.converters import aten_graph_to_saved_model
 from optimize.converters.aten_graph_to_saved_model.coverage import document, table
+from optimize.methods import NoOptions, Task
 from optimize.quantizers import saved_model_weight_only
 from optimize.signature import Signature
+
+
+TASK = Task(NoOptions(), None, {})
 
 
 def serve(folder: Path) -> None:
@@ -25,7 +29,9 @@ def serve(folder: Path) -> None:
     signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
     aten_graph_to_saved_model.convert(Artifact(folder / "graph", "aten_graph", "none", signature), {}, output)
     function = tf.saved_model.load(str(output)).signatures["serving_default"]
-    variables = [list(shape) for name, shape in tf.train.list_variables(str(output)) if shape]
+    variables = [
+        list(shape) for name, shape in tf.train.list_variables(str(output / "variables" / "variables")) if shape
+    ]
     (folder / "serving.json").write_text(json.dumps({**described(function), "variables": variables}))
     for path in sorted(folder.glob("inputs*.npz")):
         results = function(**{name: tf.constant(value) for name, value in load_arrays(path).items()})
@@ -37,9 +43,7 @@ def quantize(folder: Path) -> None:
     output = folder / "integers"
     output.mkdir()
     signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
-    made = saved_model_weight_only.quantize(
-        Artifact(folder / "graph", "aten_graph", "none", signature), None, {}, output
-    )
+    made = saved_model_weight_only.quantize(Artifact(folder / "graph", "aten_graph", "none", signature), TASK, output)
     (folder / "integers.txt").write_text(" ".join([made.method, *made.notes]))
     # Loaded beside a model of the same weights and names, which must not share its variables.
     function = tf.saved_model.load(str(output)).signatures["serving_default"]
