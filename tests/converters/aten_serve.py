@@ -19,7 +19,6 @@ from optimize.methods import NoOptions, Task
 from optimize.quantizers import saved_model_weight_only
 from optimize.signature import Signature
 
-
 TASK = Task(NoOptions(), None, {})
 
 
