@@ -30,6 +30,22 @@ reads = "{format}"
 libraries = ("onnxruntime",)
 """
 
+BUNDLE = """
+container = "{format}-container"
+formats = ("{format}",)
+libraries = ()
+takes_code = False
+no_multi_model = ""
+
+
+def lay_out(model, settings, folder):
+    raise NotImplementedError("none of these candidates is to win")
+
+
+def open_folder(folder, signature):
+    raise NotImplementedError("none of these candidates is to win")
+"""
+
 PERTURBED = """
     import onnx
     from onnx import numpy_helper
@@ -42,14 +58,16 @@ PERTURBED = """
 
 
 def install(folder: Path, bodies: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """For each format a converter from ONNX that runs `body`, and ONNX Runtime for it."""
-    modules, points = {}, {"converters": {}, "runtimes": {}}
+    """For each format a converter from ONNX that runs `body`, ONNX Runtime for it, and a container that takes it."""
+    modules, points = {}, {"converters": {}, "runtimes": {}, "bundles": {}}
     for name, body in bodies.items():
         code = textwrap.indent(textwrap.dedent(body), "    ").strip()
         modules[f"{name}_converter"] = CONVERTER.format(format=name, body=code)
         modules[f"{name}_runtime"] = RUNTIME.format(format=name)
         points["converters"][f"onnx_to_{name}"] = f"{name}_converter"
         points["runtimes"][f"{name}_runtime"] = f"{name}_runtime"
+        modules[f"{name}_bundle"] = BUNDLE.format(format=name)
+        points["bundles"][f"{name}-container"] = f"{name}_bundle"
     install_package(folder, modules, points, monkeypatch)
 
 
