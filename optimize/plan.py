@@ -131,6 +131,26 @@ class Edge:
         return self.module, self.end
 
 
+@dataclass(frozen=True)
+class Ways:
+    """What leads from the source to candidates."""
+
+    pipeline: Pipeline
+    edges: Sequence[Edge]
+    origins: Sequence[Node]
+    failed: Container[Attempt]
+    until: Stage
+
+    def to(self, format: str, quantization: str) -> list[Edge] | None:
+        return shortest_path(self.edges, self.origins, (format, quantization), self.failed)
+
+    def unserved(self, content: Content) -> str:
+        """Why it could not be bundled; that is no matter where the run ends before."""
+        if self.until is not Stage.BUNDLE:
+            return ""
+        return why_not_bundled(self.pipeline.bundle, resolve_target(self.pipeline.target), content)
+
+
 def make_plan(
     pipeline: Pipeline, only: Sequence[str] = (), until: Stage = Stage.BUNDLE, failed: Container[Attempt] = ()
 ) -> Plan:
@@ -141,12 +161,10 @@ def make_plan(
     check_section(pipeline.bundle, resolve_target(pipeline.target))
     candidates = _expand(pipeline)
     _check_only(only, candidates)
-    edges, origins = find_edges(pipeline.source.kind)
+    ways = Ways(pipeline, *find_edges(pipeline.source.kind), failed, until)
     steps: dict[str, Step] = {"golden": _golden(pipeline)}
     planned = [
-        _plan_candidate(candidate, pipeline, edges, origins, steps, failed)
-        for candidate in candidates
-        if not only or candidate.name in only
+        _plan_candidate(candidate, ways, steps) for candidate in candidates if not only or candidate.name in only
     ]
     kept = {name: step for name, step in steps.items() if not step.stage.after(until)}
     return Plan(kept, tuple(planned), until)
@@ -230,16 +248,13 @@ def shortest_path(
     return None
 
 
-def _plan_candidate(
-    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step],
-    failed: Container[Attempt],
-) -> Candidate:  # fmt: skip
+def _plan_candidate(candidate: Candidate, ways: Ways, steps: dict[str, Step]) -> Candidate:
     if candidate.quantization == AUTO:
-        return _plan_search(candidate, pipeline, edges, origins, steps, failed)
-    path = shortest_path(edges, origins, (candidate.format, candidate.quantization), failed)
+        return _plan_search(candidate, ways, steps)
+    pipeline, path = ways.pipeline, ways.to(candidate.format, candidate.quantization)
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
-    unserved = why_not_bundled(pipeline.bundle, resolve_target(pipeline.target), _content(candidate, path))
+    unserved = ways.unserved(_content(candidate, path))
     if unserved:
         return replace(candidate, reason=unserved)
     needs = _add_steps(path, pipeline, steps)
@@ -275,17 +290,14 @@ def _words(path: Sequence[Edge]) -> str:
     return " → ".join(edge.name for edge in path)
 
 
-def _plan_search(
-    candidate: Candidate, pipeline: Pipeline, edges: Sequence[Edge], origins: Sequence[Node], steps: dict[str, Step],
-    failed: Container[Attempt],
-) -> Candidate:  # fmt: skip
+def _plan_search(candidate: Candidate, ways: Ways, steps: dict[str, Step]) -> Candidate:
     """fp32, and what every method of the format starts from; quantizing is the search's."""
     plain = replace(candidate, name=f"{candidate.format}-none", quantization="none")
-    plain = _plan_candidate(plain, pipeline, edges, origins, steps, failed)
-    routes, target = [], resolve_target(pipeline.target)
+    plain = _plan_candidate(plain, ways, steps)
+    pipeline, routes = ways.pipeline, []
     for name, formats in methods().items():
-        path = shortest_path(edges, origins, (candidate.format, name), failed) if candidate.format in formats else None
-        if not path or why_not_bundled(pipeline.bundle, target, Content(candidate.format, name)):
+        path = ways.to(candidate.format, name) if candidate.format in formats else None
+        if not path or ways.unserved(Content(candidate.format, name)):
             continue
         if pipeline.data.calibration or not formats[candidate.format].calibrated:
             needs = _add_steps(path[:-1], pipeline, steps)
