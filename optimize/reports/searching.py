@@ -96,16 +96,16 @@ def _speed(trial: Trial) -> Cell:
 
 def _layers(search: SearchReport) -> Grid:
     rows = tuple(
-        (word(form), word(layer.layer), word(layer.kind), number(layer.snr_db, ".1f"))
-        for form, layers in search.sensitivity.items()
+        (word(method), word(layer.layer), word(layer.kind), number(layer.snr_db, ".1f"))
+        for method, layers in search.sensitivity.items()
         for layer in layers
     )
     return Grid(
         "layers", "Error of quantization by layer",
         "Signal over the noise that quantizing this layer alone adds to its own output, in decibels: the lower, the "
         "more the layer minds.",
-        ("format", "layer", "operator", "dB"), (False, False, False, True), rows,
-        plots=(("layers", "Most sensitive layers", "The twenty lowest of each format."),),
+        ("method", "layer", "operator", "dB"), (False, False, False, True), rows,
+        plots=(("layers", "Most sensitive layers", "The twenty lowest of each method."),),
     )  # fmt: skip
 
 
@@ -125,8 +125,11 @@ def search_data(report: Report) -> dict[str, Any] | None:
             if t.ratio and t.drift
         ],
         "layers": [
-            {"format": form, "layer": one.layer, "kind": one.kind, "snr_db": one.snr_db}
-            for form, layers in search.sensitivity.items()
+            {
+                "method": method, "format": method.rpartition("-")[0], "layer": one.layer, "kind": one.kind,
+                "snr_db": one.snr_db,
+            }
+            for method, layers in search.sensitivity.items()
             for one in layers[:20]
         ],
     }  # fmt: skip

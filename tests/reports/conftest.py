@@ -73,7 +73,7 @@ def searched(report: Report) -> Report:
     layers = [{"layer": f"features/conv{i}/Conv_quant", "kind": "Conv", "snr_db": 8.0 + 3 * i} for i in range(25)]
     found["search"] = {
         "budget_s": 120.0, "used_s": 96.0, "stopped": "the budget was spent", "trials": trials,
-        "sensitivity": {"onnx": layers}, "slower": {"torchscript": ["no VNNI kernel for groups"]}, "notes": [],
+        "sensitivity": {"onnx-static": layers}, "slower": {"torchscript": ["no VNNI kernel for groups"]}, "notes": [],
     }  # fmt: skip
     probes = [{"rate_per_s": 100.0 * 2**i, "p99_ms": 2.0 + i**2, "n": 900, "held": i < 3} for i in range(5)]
     for one in (first, second):

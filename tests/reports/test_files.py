@@ -46,7 +46,7 @@ def test_markdown_folds_what_was_searched_and_what_else_was_asked_for(searched: 
     for title in ("What the search tried", "Error of quantization by layer", "Throughput", "Against the old artifact"):
         assert f"<summary>{title}</summary>" in page
     assert "Best of 8 trials: onnx-auto is static, int8" in page
-    assert "Most sensitive layers, onnx: features/conv0/Conv_quant (8 dB)" in page
+    assert "Most sensitive layers, onnx-static: features/conv0/Conv_quant (8 dB)" in page
     assert len(to_markdown(searched)) < 60_000
 
 

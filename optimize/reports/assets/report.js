@@ -570,7 +570,7 @@
   }
 
   function layers(width) {
-    const list = (data.search?.layers || []).map(l => ({ ...l, label: `${l.format}: ${l.layer}` }));
+    const list = (data.search?.layers || []).map(l => ({ ...l, label: `${l.method}: ${l.layer}` }));
     if (!list.length) return null;
     return Plot.plot({
       width,
