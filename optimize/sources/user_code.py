@@ -6,11 +6,15 @@ import ast
 import importlib
 import importlib.util
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from optimize.errors import UserError
+
+_PARSING = threading.Lock()
+"""Steps run in threads, and two that parse at once end in a SystemError up to Python 3.11.8 (CPython issue 106905)."""
 
 
 def split_reference(reference: str) -> tuple[str, str]:
@@ -88,7 +92,8 @@ def code_closure(path: Path) -> list[Path]:
 
 def _local_imports(file: Path) -> list[Path]:
     try:
-        tree = ast.parse(file.read_bytes())
+        with _PARSING:
+            tree = ast.parse(file.read_bytes())
     except SyntaxError:
         return []  # Importing it will say so, with the line.
     paths: list[Path] = []
