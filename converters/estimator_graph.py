@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from optimize.converters import onnx_versions
 from optimize.signature import Signature, TensorSpec
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}
@@ -25,8 +26,8 @@ def typed_inputs(signature: Signature, types: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def save_fitted(model: Any, signature: Signature, path: Path) -> None:
-    """The graph's first outputs become the signature's; what it gives beyond them is left out."""
+def save_fitted(model: Any, signature: Signature, path: Path, options: onnx_versions.Options) -> int:
+    """The graph's first outputs become the signature's; what it gives beyond them is left out. Gives the opset."""
     import onnx
 
     fitted = onnx.compose.add_prefix(model, INNER, rename_inputs=False)
@@ -37,12 +38,13 @@ def save_fitted(model: Any, signature: Signature, path: Path) -> None:
     for spec, value in zip(signature.inputs, graph.input, strict=True):
         _rename(graph, value.name, spec.name)
         value.CopyFrom(_value(spec))
-    versions = {opset.domain: opset.version for opset in fitted.opset_import}
+    versions = {"": options.opset_of(OPSETS[""])} | {opset.domain: opset.version for opset in fitted.opset_import}
     del fitted.opset_import[:]
-    fitted.opset_import.extend(onnx.helper.make_opsetid(*pair) for pair in ({"": OPSETS[""]} | versions).items())
+    fitted.opset_import.extend(onnx.helper.make_opsetid(*pair) for pair in versions.items())
     fitted.ir_version = min(fitted.ir_version, IR_VERSION)
     onnx.checker.check_model(fitted)
     onnx.save(fitted, path)
+    return onnx_versions.bring_down(path, options)
 
 
 def _rename(graph: Any, old: str, new: str) -> None:

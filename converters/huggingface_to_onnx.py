@@ -10,6 +10,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.converters.pytorch_to_onnx import check, first_line
 from optimize.errors import Unsupported, UserError
 from optimize.signature import Signature, TensorSpec
@@ -18,13 +19,15 @@ reads = "huggingface"
 makes = "onnx"
 libraries = ("optimum-onnx", "optimum", "transformers", "torch", "onnx", "onnxruntime")
 FILE = "model.onnx"
+options = onnx_versions.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            opset = _export(model, examples, output / FILE)
+            _export(model, examples, output / FILE, options)
+            opset = onnx_versions.bring_down(output / FILE, options)
         check(output / FILE, model.signature)
     except UserError:
         raise
@@ -33,8 +36,7 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     return Made(f"optimum's exporter, opset {opset}")
 
 
-def _export(model: Artifact, examples: Arrays, path: Path) -> int:
-    """The opset it was exported at."""
+def _export(model: Artifact, examples: Arrays, path: Path, options: onnx_versions.Options) -> None:
     from optimum.exporters.onnx import export
 
     from optimize.sources.huggingface import build_module
@@ -42,8 +44,8 @@ def _export(model: Artifact, examples: Arrays, path: Path) -> int:
     module = build_module(model)
     config = _sign(_find_config(module), model.signature, examples)
     # The optimum of today fixes axes by its own names for them; these are the signature's.
-    export(module.model, config, path, opset=config.DEFAULT_ONNX_OPSET, disable_dynamic_axes_fix=True)
-    return int(config.DEFAULT_ONNX_OPSET)
+    opset = options.opset_of(config.DEFAULT_ONNX_OPSET)
+    export(module.model, config, path, opset=opset, disable_dynamic_axes_fix=True)
 
 
 def _find_config(module: Any) -> Any:

@@ -10,16 +10,18 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.converters.tensorflow_functions import write_onnx
 from optimize.runtimes.onnx import FILE
 
 reads = "keras"
 makes = "onnx"
 libraries = ("keras", "tensorflow-cpu", "tensorflow", "tf2onnx", "onnx")
+options = onnx_versions.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     from optimize.sources.keras import load_function
 
     _, function = load_function(model)
-    return Made(write_onnx(function, model.signature, output / FILE))
+    return Made(write_onnx(function, model.signature, output / FILE, options))

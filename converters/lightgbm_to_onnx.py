@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.converters.estimator_graph import save_fitted, typed_inputs
 from optimize.errors import Unsupported
 
@@ -13,20 +14,21 @@ reads = "lightgbm"
 makes = "onnx"
 libraries = ("onnxmltools", "lightgbm", "onnx")
 FILE = "model.onnx"
+options = onnx_versions.Options
 OPSET = 15
 """The last that onnxmltools 1.16 knows."""
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     from onnxmltools import convert_lightgbm
     from onnxmltools.convert.common import data_types
 
     from optimize.sources.lightgbm import load_booster
 
     inputs = typed_inputs(model.signature, data_types)
+    opset = options.opset_of(OPSET)
     try:
-        made = convert_lightgbm(load_booster(model), initial_types=inputs, target_opset=OPSET, zipmap=False)
+        made = convert_lightgbm(load_booster(model), initial_types=inputs, target_opset=opset, zipmap=False)
     except Exception as error:
         raise Unsupported(f"onnxmltools: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    save_fitted(made, model.signature, output / FILE)
-    return Made(f"onnxmltools, opset {OPSET}")
+    return Made(f"onnxmltools, opset {save_fitted(made, model.signature, output / FILE, options)}")

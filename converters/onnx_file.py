@@ -9,16 +9,18 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.sources.onnx_files import external_files
 
 reads = "onnx"
 makes = "onnx"
 libraries = ("onnx",)
+options = onnx_versions.Options
 FILE = "model.onnx"
 INLINE_BYTES = 1_500_000_000
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     """Weights in files of their own are copied by the kernel, and take no memory here however large they are."""
     import onnx
 
@@ -32,8 +34,9 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     split = not beside and loaded.ByteSize() > INLINE_BYTES
     onnx.save(loaded, output / FILE, save_as_external_data=split, location=f"{FILE}.data")
     onnx.checker.check_model(str(output / FILE))
-    opset = next((o.version for o in loaded.opset_import if o.domain in ("", "ai.onnx")), 0)
-    return Made(f"the source's own graph, opset {opset}")
+    had = onnx_versions.opset_of(loaded)
+    opset = onnx_versions.bring_down(output / FILE, options)
+    return Made(f"the source's own graph, opset {opset}{f' brought down from {had}' if opset < had else ''}")
 
 
 def _copy_weights(source: Path, output: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.converters.exporting import named_dimension
 from optimize.converters.pytorch_to_torchscript import to_torchscript
 from optimize.errors import Unsupported
@@ -17,6 +18,7 @@ reads = "pytorch"
 makes = "onnx"
 libraries = ("torch", "onnx", "onnxscript", "onnxruntime")
 FILE = "model.onnx"
+options = onnx_versions.Options
 OPSET = 20
 """What the torch.export-based exporter of torch 2.13 writes without converting versions."""
 INLINE_BYTES = 256_000_000
@@ -24,10 +26,11 @@ INLINE_BYTES = 256_000_000
 such a message holds less than 2 GB."""
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     from optimize.sources.modules import load_module
 
     failures: list[str] = []
+    opset = options.opset_of(OPSET)
     for method, export in (
         ("torch.onnx.export over torch.export", _export),
         ("torch.onnx.export of TorchScript", _trace),
@@ -36,14 +39,15 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                export(module, model.signature, _fresh(model.signature, examples), output / FILE)
+                export(module, model.signature, _fresh(model.signature, examples), output / FILE, opset)
+            written = onnx_versions.bring_down(output / FILE, options)
             check(output / FILE, model.signature)
         except Exception as error:  # noqa: BLE001
             # Either exporter raises whatever its passes raise; the other one is tried, and both causes are told.
             failures.append(f"{method}: {type(error).__name__}: {first_line(error)}")
             empty(output)
             continue
-        return Made(f"{method}, opset {OPSET}", tuple(f"failed first: {failure}" for failure in failures))
+        return Made(f"{method}, opset {written}", tuple(f"failed first: {failure}" for failure in failures))
     raise Unsupported("; ".join(failures))
 
 
@@ -54,33 +58,33 @@ def _fresh(signature: Signature, examples: Arrays) -> tuple[Any, ...]:
     return tuple(torch.from_numpy(examples[name].copy()) for name in signature.input_names)
 
 
-def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path, opset: int) -> None:
     import torch
 
     dimensions = {name: named_dimension(signature, name) for name in signature.dimensions}
     shapes = tuple({axis: dimensions[d] for axis, d in _named(spec)} for spec in signature.inputs)
     torch.onnx.export(
         module, tensors, path, dynamo=True, external_data=_weight_bytes(module) > INLINE_BYTES, verbose=False,
-        input_names=list(signature.input_names), output_names=list(signature.output_names), opset_version=OPSET,
+        input_names=list(signature.input_names), output_names=list(signature.output_names), opset_version=opset,
         dynamic_shapes=(shapes,) if dimensions else None, optimize=True,
     )  # fmt: skip
     _drop_value_info(path)
 
 
-def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path, opset: int) -> None:
     # A trace follows one branch; where it is wrong this is the scripted module, whose branches the exporter keeps.
     scripted, how, _ = to_torchscript(module, signature, tensors)
-    export_script(scripted if "script" in how else module, signature, tensors, path)
+    export_script(scripted if "script" in how else module, signature, tensors, path, opset)
 
 
-def export_script(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path) -> None:
+def export_script(module: Any, signature: Signature, tensors: tuple[Any, ...], path: Path, opset: int = OPSET) -> None:
     """By the older exporter: of a script as it stands, of any other module a trace."""
     import torch
 
     specs = (*signature.inputs, *signature.outputs)
     torch.onnx.export(
         module, tensors, path, dynamo=False, input_names=list(signature.input_names),
-        output_names=list(signature.output_names), opset_version=OPSET,
+        output_names=list(signature.output_names), opset_version=opset,
         dynamic_axes={spec.name: dict(_named(spec)) for spec in specs if dict(_named(spec))},
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.converters.tensorflow_functions import write_onnx
 from optimize.runtimes.lean_tensorflow import prepare_environment
 from optimize.runtimes.onnx import FILE
@@ -16,9 +17,10 @@ from optimize.runtimes.saved_model import SIGNATURE
 reads = "saved_model"
 makes = "onnx"
 libraries = ("tensorflow-cpu", "tensorflow", "tf2onnx", "onnx")
+options = onnx_versions.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     prepare_environment()
     import tensorflow as tf
 
@@ -29,4 +31,4 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
         outputs: Mapping[str, Any] = loaded.signatures[SIGNATURE](**named)
         return outputs
 
-    return Made(write_onnx(call, model.signature, output / FILE))
+    return Made(write_onnx(call, model.signature, output / FILE, options))

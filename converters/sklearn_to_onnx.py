@@ -14,7 +14,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import estimator_one_hot
+from optimize.converters import estimator_one_hot, onnx_versions
 from optimize.converters.estimator_graph import OPSETS, save_fitted, typed_inputs
 from optimize.errors import Unsupported
 
@@ -22,9 +22,10 @@ reads = "sklearn"
 makes = "onnx"
 libraries = ("skl2onnx", "onnxmltools", "scikit-learn", "onnx")
 FILE = "model.onnx"
+options = onnx_versions.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     import skl2onnx
     from skl2onnx.common import data_types
 
@@ -35,14 +36,14 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     estimator_one_hot.register()
     inputs = typed_inputs(model.signature, data_types)
     try:
+        opsets = {**OPSETS, "": options.opset_of(OPSETS[""])}
         made = skl2onnx.convert_sklearn(
-            estimator, initial_types=inputs, target_opset=OPSETS, options=_options(estimator)
+            estimator, initial_types=inputs, target_opset=opsets, options=_options(estimator)
         )
     except Exception as error:
         raise Unsupported(f"skl2onnx: {_reason(error)}") from error
     _set_locale(made)
-    save_fitted(made, model.signature, output / FILE)
-    return Made(f"skl2onnx, opset {OPSETS['']}")
+    return Made(f"skl2onnx, opset {save_fitted(made, model.signature, output / FILE, options)}")
 
 
 def _set_locale(model: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optimize.converters import onnx_versions
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
 
@@ -39,7 +40,9 @@ def _kind(dtype: str) -> Any:
     return tf.string if dtype == "str" else tf.as_dtype(dtype)
 
 
-def write_onnx(outputs: Callable[..., Mapping[str, Any]], signature: Signature, path: Path) -> str:
+def write_onnx(
+    outputs: Callable[..., Mapping[str, Any]], signature: Signature, path: Path, options: onnx_versions.Options
+) -> str:
     """Convert by tf2onnx a function from the signature's inputs by position to tensors by name; gives the method.
 
     Raises Unsupported, naming the operators that tf2onnx has no conversion for.
@@ -55,7 +58,7 @@ def write_onnx(outputs: Callable[..., Mapping[str, Any]], signature: Signature, 
     specs = tensor_specs(signature.inputs)
     function = tf.function(flat, input_signature=specs, autograph=False)
     _check_size(function.get_concrete_function())
-    model, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+    model, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=options.opset_of(OPSET))
     _check_operators(model)
     _rename(model.graph, [value.name for value in model.graph.output], signature.output_names)
     _name_dimensions(model.graph.input, signature.inputs)
@@ -63,7 +66,7 @@ def write_onnx(outputs: Callable[..., Mapping[str, Any]], signature: Signature, 
     del model.graph.value_info[:]  # ONNX Runtime's quantizers infer shapes of their own, and stop where two differ.
     onnx.save(model, path)
     onnx.checker.check_model(str(path))
-    return f"tf2onnx, opset {OPSET}"
+    return f"tf2onnx, opset {onnx_versions.bring_down(path, options)}"
 
 
 def _check_size(function: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import onnx_versions
 from optimize.converters.estimator_graph import save_fitted, typed_inputs
 from optimize.errors import Unsupported
 
@@ -13,11 +14,12 @@ reads = "xgboost"
 makes = "onnx"
 libraries = ("onnxmltools", "xgboost-cpu", "xgboost", "onnx")
 FILE = "model.onnx"
+options = onnx_versions.Options
 OPSET = 15
 """The last that onnxmltools 1.16 knows."""
 
 
-def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common import data_types
 
@@ -26,9 +28,10 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     booster = load_booster(model)
     # onnxmltools finds features by their default names alone.
     booster.feature_names = None
+    inputs = typed_inputs(model.signature, data_types)
+    opset = options.opset_of(OPSET)
     try:
-        made = convert_xgboost(booster, initial_types=typed_inputs(model.signature, data_types), target_opset=OPSET)
+        made = convert_xgboost(booster, initial_types=inputs, target_opset=opset)
     except Exception as error:
         raise Unsupported(f"onnxmltools: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    save_fitted(made, model.signature, output / FILE)
-    return Made(f"onnxmltools, opset {OPSET}")
+    return Made(f"onnxmltools, opset {save_fitted(made, model.signature, output / FILE, options)}")

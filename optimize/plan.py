@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import importlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,14 +10,15 @@ from itertools import count
 from typing import Any
 
 from optimize import stages
-from optimize.bundles.choice import check_section, why_not_bundled
+from optimize.bundles.choice import check_section, read_limits, why_not_bundled
 from optimize.bundles.images import Content
 from optimize.errors import UserError
 from optimize.execution.targeting import resolve_target
 from optimize.methods import AUTO, Method, find_method, methods, precision_of
-from optimize.pipeline.method_options import method_options
+from optimize.pipeline.method_options import converter_section, stage_options
 from optimize.pipeline.schema import Pipeline
 from optimize.pipeline.wording import nearest
+from optimize.sections import Section
 
 
 class Stage(StrEnum):
@@ -41,7 +41,7 @@ class Step:
     """One piece of work, done in a process of its own.
 
     `module` is the stage module that does it; `needs` are the steps whose results it reads; `options` are those of a
-    quantizer's method, all of them; `settings` are those of a check's runtime.
+    quantizer's method or of a converter, all of them; `settings` are those of a check's runtime.
     """
 
     name: str
@@ -125,6 +125,8 @@ class Edge:
     module: str
     method: Method | None = None
     """Of a quantizer."""
+    section: type[Section] | None = None
+    """Of a converter that can be set."""
 
     @property
     def attempt(self) -> Attempt:
@@ -212,7 +214,8 @@ def find_edges(kind: str) -> tuple[list[Edge], list[Node]]:
     edges = []
     for name, converter in stages.converters().items():
         start = (converter.reads, "source" if converter.reads == converter.makes else "none")
-        edges.append(Edge(name, start, (converter.makes, "none"), converter.libraries, _module(converter)))
+        end, section = (converter.makes, "none"), converter_section(converter)
+        edges.append(Edge(name, start, end, converter.libraries, _module(converter), section=section))
     for name, quantizer in stages.quantizers().items():
         method = quantizer.method
         end = (quantizer.makes, method.name)
@@ -254,7 +257,7 @@ def _plan_candidate(candidate: Candidate, ways: Ways, steps: dict[str, Step]) ->
     pipeline, path = ways.pipeline, ways.to(candidate.format, candidate.quantization)
     if not path:
         return replace(candidate, reason=_no_path(candidate, pipeline.source.kind))
-    unserved = ways.unserved(_content(candidate, path))
+    unserved = ways.unserved(Content(candidate.format, candidate.quantization))
     if unserved:
         return replace(candidate, reason=unserved)
     needs = _add_steps(path, pipeline, steps)
@@ -266,14 +269,6 @@ def _plan_candidate(candidate: Candidate, ways: Ways, steps: dict[str, Step]) ->
     )  # fmt: skip
     steps[check.name] = check
     return replace(candidate, artifact=needs[-1], check=check.name, converter=_words(path), settings=settings)
-
-
-def _content(candidate: Candidate, path: Sequence[Edge]) -> Content:
-    """With the opset, where the converter that made it ONNX always writes the same."""
-    writers = [edge for edge in path if edge.end[0] == "onnx" and edge.end[1] == "none"]
-    writer = writers[-1] if writers and candidate.format == "onnx" else None
-    opset = getattr(importlib.import_module(writer.module), "OPSET", 0) if writer else 0
-    return Content(candidate.format, candidate.quantization, opset, writer=writer.name if writer else "converter")
 
 
 def _add_steps(path: Sequence[Edge], pipeline: Pipeline, steps: dict[str, Step]) -> tuple[str, ...]:
@@ -309,7 +304,10 @@ def _stage_step(edge: Edge, needs: tuple[str, ...], pipeline: Pipeline) -> Step:
     made_format, quantization = edge.end
     method = edge.method
     if method is None:
-        return Step(f"convert:{made_format}", Stage.CONVERT, edge.module, needs, edge.libraries, edge.end)
+        return Step(
+            f"convert:{made_format}", Stage.CONVERT, edge.module, needs, edge.libraries, edge.end,
+            _converter_options(edge, pipeline),
+        )  # fmt: skip
     if method.calibrated and not pipeline.data.calibration:
         raise UserError(
             f"{quantization} quantization reads calibration data, and the file names none; add `data: {{calibration: "
@@ -319,8 +317,17 @@ def _stage_step(edge: Edge, needs: tuple[str, ...], pipeline: Pipeline) -> Step:
     name = f"{made_format}-{quantization}"
     return Step(
         f"quantize:{name}", Stage.QUANTIZE, edge.module, needs, edge.libraries, edge.end,
-        method_options(pipeline.candidates, name, method), method.calibrated, method.targeted,
+        stage_options(pipeline.candidates, name, method.options), method.calibrated, method.targeted,
     )  # fmt: skip
+
+
+def _converter_options(edge: Edge, pipeline: Pipeline) -> dict[str, Any]:
+    """Where they bound what the image reads, the lower bound counts."""
+    if edge.section is None:
+        return {}
+    options = stage_options(pipeline.candidates, "-".join(edge.end), edge.section)
+    limits = read_limits(pipeline.bundle, edge.end[0])
+    return options | {name: min(most, options[name] or most) for name, most in limits.items() if name in options}
 
 
 def _no_path(candidate: Candidate, kind: str) -> str:

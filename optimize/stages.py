@@ -53,7 +53,11 @@ class RuntimeSettings:
 
 
 class Converter(Protocol):
-    """Makes an artifact of another format at the source's own precision."""
+    """Makes an artifact of another format at the source's own precision.
+
+    One that can be set also has `options`, a section of the pipeline file with a default for every key, and is given an
+    instance of it as `convert`'s fourth argument, `options`. Converters that make the same format have the same one.
+    """
 
     reads: str
     """The format, or the kind of source, that `convert` takes."""

@@ -46,7 +46,9 @@ def test_it_declares_the_members_of_its_contract(group: str, name: str) -> None:
     module = stages.stages(group)[name]
     for member, kind in MEMBERS[group].items():
         assert isinstance(getattr(module, member), kind), f"{module.__name__}.{member}"
+    settable = ["options"] if group == "converters" and hasattr(module, "options") else []
     for verb, parameters in VERBS[group].items():
+        parameters = [*parameters, *settable]
         assert list(inspect.signature(getattr(module, verb)).parameters) == parameters, f"{module.__name__}.{verb}"
 
 
@@ -68,6 +70,15 @@ def test_quantizers_that_make_the_same_candidate_declare_the_same_method() -> No
     made: dict[tuple[str, str], Method] = {}
     for quantizer in stages.quantizers().values():
         assert made.setdefault((quantizer.makes, quantizer.method.name), quantizer.method) == quantizer.method
+
+
+def test_converters_that_make_the_same_format_have_the_same_options_all_with_defaults() -> None:
+    for converter in stages.converters().values():
+        others = [other for other in stages.converters().values() if other.makes == converter.makes]
+        assert {getattr(other, "options", None) for other in others} == {
+            (section := getattr(converter, "options", None))
+        }
+        assert section is None or section()
 
 
 @pytest.mark.parametrize("name", table("sources"))

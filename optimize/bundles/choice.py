@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from optimize.benchmarks.fingerprint import instruction_sets
 from optimize.benchmarks.targets import Target, machine_architecture
-from optimize.bundles.images import Content, Image, find_image, refusal
+from optimize.bundles.images import Content, Image, find_image, known_images, newest, refusal
 from optimize.errors import UserError
 from optimize.pipeline.schema import Bundle as Section
 from optimize.stages import Bundle, bundles
@@ -62,6 +62,20 @@ def why_not_bundled(section: Section, target: Target, content: Content) -> str:
     if first:
         return f"{first}; bundle.container may also be {_alternatives(section, content.format)}"
     return refusal(image, content) if image else ""
+
+
+def read_limits(section: Section, format: str) -> Mapping[str, int]:
+    """The highest versions of the format that the image reads, by the name of the version; where containers alone are
+    named, what the newest image of each reads. Empty where nothing is known to bound it."""
+    if format != "onnx":
+        return {}
+    if section.image:
+        images = list(filter(None, [find_image(section.image)]))
+    else:
+        known = {image.container for image in known_images()}
+        images = [newest(name) for name in section.containers if name in known]
+    bounds = {"opset": [image.opset for image in images], "ir": [image.ir for image in images]}
+    return {name: min(filter(None, found)) for name, found in bounds.items() if any(found)}
 
 
 def _alternatives(section: Section, format: str) -> str:

@@ -57,13 +57,13 @@ def emit(request: Request, output: Path) -> dict[str, Any]:
 
 
 def _check_image(model: Artifact, reference: str) -> None:
-    """By the file itself: what opset a graph of the user's own has is not known when the plan is made."""
+    """By the file itself: what versions a quantizer, or a converter of third parties, writes is not known before."""
     image = find_image(reference) if reference else None
     path = model.path / "model.onnx"
     if image is None or not path.is_file():
         return
     header = read_header(path)
-    refused = refusal(image, Content(model.format, model.quantization, header.opset, header.ir, "the model"))
+    refused = refusal(image, Content(model.format, model.quantization, header.opset, header.ir))
     if refused:
         raise Unsupported(refused)
 

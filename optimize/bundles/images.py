@@ -27,8 +27,6 @@ class Content:
     quantization: str
     opset: int = 0
     ir: int = 0
-    writer: str = "converter"
-    """Who wrote that opset, for the message."""
 
     @property
     def packed_for_x86(self) -> bool:
@@ -140,11 +138,9 @@ def _cause(image: Image, content: Content) -> str:
 def _too_new(image: Image, content: Content) -> str:
     """Of images with an onnxruntime of their own; elsewhere the bundle brings the one it was checked with."""
     if image.opset and content.opset > image.opset:
-        written = f"{content.writer} writes opset {content.opset}"
-        return f"its onnxruntime {image.onnxruntime} reads opset {image.opset} at most, and {written}"
+        return f"its onnxruntime {image.onnxruntime} reads opset {image.opset} at most, and it is of {content.opset}"
     if image.ir and content.ir > image.ir:
-        written = f"the file is of IR version {content.ir}"
-        return f"its onnxruntime {image.onnxruntime} reads IR version {image.ir} at most, and {written}"
+        return f"its onnxruntime {image.onnxruntime} reads IR version {image.ir} at most, and it is of {content.ir}"
     return ""
 
 

@@ -236,7 +236,7 @@ class Runner:
             parameters |= {"labels": evaluation.labels, "metric": evaluation.metric, "metric_output": evaluation.output}
         if step.stage is Stage.CHECK:
             parameters |= {"threads": self.threads, "settings": dict(step.settings)}
-        if step.stage is Stage.QUANTIZE:
+        if step.stage is Stage.QUANTIZE or step.options:
             parameters["options"] = dict(step.options)
         if step.targeted:
             isa = self.target.isa

@@ -117,10 +117,10 @@ def _scores(request: Request, outputs: Arrays) -> Array:
 
 
 def convert(request: Request, output: Path) -> dict[str, Any]:
-    made = importlib.import_module(request.module).convert(
-        request.model, Golden(Path(request.golden)).examples(), output
-    )
-    return _made(made, output)
+    converter, examples = importlib.import_module(request.module), Golden(Path(request.golden)).examples()
+    # Most have nothing to set, and take three arguments.
+    set_by = [converter.options.model_validate(request.parameters["options"])] if hasattr(converter, "options") else []
+    return _made(converter.convert(request.model, examples, output, *set_by), output)
 
 
 def quantize(request: Request, output: Path) -> dict[str, Any]:

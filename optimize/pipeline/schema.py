@@ -25,7 +25,8 @@ class Candidates(Section):
     """`none`, and names of methods: docs/quantization.md has them. `auto` searches for the fastest that is right, and
     brings `none` with it, against which it is timed."""
     options: dict[str, dict[str, Any]] = Field(default={})
-    """By candidate, what its method is to do otherwise than by default: `onnx-static: {calibration: percentile}`."""
+    """By candidate, what its method or converter is to do otherwise than by default: `onnx-static: {calibration:
+    percentile}`, `onnx-none: {opset: 17}`."""
     settings: dict[str, dict[str, Any]] = Field(default={})
     """By format, what its runtime is told, in the bundle too: `onnx: {spinning: false, threads: 1}`."""
     budget: str | int | float = "10m"

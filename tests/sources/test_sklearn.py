@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from optimize.artifact import Artifact
 from optimize.commands.init import command as init
 from optimize.converters import lightgbm_to_onnx, sklearn_to_onnx, xgboost_to_onnx
+from optimize.converters.onnx_versions import Options
 from optimize.errors import Unsupported, UserError
 from optimize.golden import output_specs
 from optimize.newcomers.looking import look
@@ -47,7 +48,9 @@ def converted(folder: Path, source: dict[str, Any], inputs: dict[str, Any]) -> t
     signature = Signature(loaded.signature.inputs, specs)
     made = folder / "made"
     made.mkdir()
-    CONVERTERS[source["kind"]].convert(Artifact(folder, model.format, "source", signature, model.options), fewer, made)
+    CONVERTERS[source["kind"]].convert(
+        Artifact(folder, model.format, "source", signature, model.options), fewer, made, Options()
+    )
     artifact = Artifact(made, "onnx", "none", signature)
     runtime.prepare(RuntimeSettings())
     session = runtime.open(runtime.read(artifact), artifact, RuntimeSettings())
