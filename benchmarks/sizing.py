@@ -10,6 +10,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as checked
+
 from optimize.benchmarks.fidelity import fidelity
 from optimize.benchmarks.targets import Isa, Target, instance_types, local_isa
 from optimize.errors import UserError
@@ -35,15 +38,15 @@ class Need:
     """Whether it computes the same on another architecture: int8 does not."""
 
 
-@dataclass(frozen=True)
+@checked(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
 class Fit:
-    """A type that holds it."""
+    """A type that holds it, as it stands in `report.json` too."""
 
     name: str
     vcpus: int
     workers: int
     memory_bytes: int
-    """Of all workers and the server."""
+    """Of its workers and the server."""
     per_s: float | None
     usd_per_hour: float | None
     usd_per_million: float | None

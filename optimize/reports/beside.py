@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from optimize.benchmarks.sizing import Fit
@@ -13,10 +13,9 @@ from optimize.execution.on_target import OnTarget
 from optimize.execution.search import Searched
 from optimize.pipeline.schema import Benchmark
 from optimize.reports.figures import ColdStart
-from optimize.reports.model import BaselineReport, CandidateReport, Report, Sizing, TargetReport
+from optimize.reports.model import BaselineReport, CandidateReport, Report, TargetReport
 from optimize.reports.searching import search_lines
 
-MOST_SIZES = 20
 DISAGREE = 0.05
 WORDS = {"cpu": "processor time", "minima": "fastest calls"}
 PHASES = {
@@ -52,10 +51,6 @@ def baseline_report(baseline: Baseline | None, measured: Mapping[str, Any]) -> B
         failure=figures.get("failure", ""), cold_start=figures.get("cold_start"), latency=figures.get("latency"),
         memory=figures.get("memory"),
     )  # fmt: skip
-
-
-def sizing_report(sizing: Sequence[Fit]) -> list[Sizing]:
-    return [Sizing(**asdict(one)) for one in sizing[:MOST_SIZES]]
 
 
 def load_profile(cold_start: Mapping[str, Any] | ColdStart, library: str) -> str:

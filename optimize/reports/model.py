@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from optimize.benchmarks.sizing import Fit
 from optimize.reports.figures import (
     Accuracy,
     ColdStart,
@@ -25,20 +26,6 @@ from optimize.reports.figures import (
 from optimize.reports.search_model import SearchReport
 
 SCHEMA_VERSION = 1
-
-
-class Sizing(Part):
-    """A type that holds the winner."""
-
-    name: str
-    vcpus: int
-    workers: int
-    memory_bytes: int
-    """Of its workers and the server."""
-    per_s: float | None
-    usd_per_hour: float | None
-    usd_per_million: float | None
-    fidelity: str
 
 
 class BaselineReport(Part):
@@ -205,7 +192,7 @@ class Report(Part):
     machine: dict[str, Any]
     noise: Noise | None = None
     baseline: BaselineReport | None = None
-    sizing: list[Sizing] = Field(default=[])
+    sizing: list[Fit] = Field(default=[])
     """For `target: auto` or a family: the types that hold the winner, the one to take first."""
     measured_at: str | None = None
     """When the measurement ended, in UTC; a figure that is served from the store keeps its time."""

@@ -1,4 +1,4 @@
-"""What a search tried, as the report has it, and as a table of text cells."""
+"""What a search tried, as the report has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from optimize.methods import precision_of
 from optimize.reports.figures import Ratio
 from optimize.reports.search_model import LayerSensitivity, SearchReport, Trial
 from optimize.search.choosing import frontier
-from optimize.search.space import Proposal, in_words
 
 
 def search_report(searched: Searched) -> SearchReport:
@@ -52,33 +51,4 @@ def _trial(number: int, one: Carried, on_frontier: bool, best: bool) -> Trial:
         seconds=round(one.seconds, 3),
         frontier=on_frontier,
         best=best,
-    )
-
-
-HEADER = ("#", "trial", "state", "against fp32", "cosine", "s", "")
-"""Of `trial_cells`; the last marks the best and what is on the frontier."""
-
-
-def trial_cells(trial: Trial) -> tuple[str, ...]:
-    ratio = trial.ratio
-    times = f"{ratio.value:.2f}× [{ratio.ci[0]:.2f}, {ratio.ci[1]:.2f}]" if ratio else "–"
-    cosine = min((one.cosine for one in trial.drift.values()), default=None)
-    mark = "best" if trial.best else "frontier" if trial.frontier else ""
-    state = trial.state if trial.state != "ok" or trial.cleared else "gate not met"
-    return (
-        str(trial.number), describe(trial), state, times, "–" if cosine is None else f"{cosine:.5f}",
-        f"{trial.seconds:.1f}", mark,
-    )  # fmt: skip
-
-
-def describe(trial: Trial) -> str:
-    proposal = Proposal(trial.format, trial.method, trial.options, trial.settings)
-    return f"{trial.format} {in_words(proposal)}"
-
-
-def summary_line(search: SearchReport) -> str:
-    count = len(search.trials)
-    return (
-        f"Search: {count} {'trial' if count == 1 else 'trials'}, {search.used_s:.0f} s of {search.budget_s:.0f} s; "
-        f"ended because {search.stopped}"
     )

@@ -1,4 +1,5 @@
-"""What the search for a quantization tried, its frontier, and how much each layer minds being quantized."""
+"""What the search for a quantization tried, its frontier, and how much each layer minds being quantized, in words and
+figures for the terminal, the page and report.md alike."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from optimize.reports.model import Report
 from optimize.reports.search_model import SearchReport, Trial
 from optimize.reports.table import NONE, digits
 from optimize.reports.words import megabytes
+from optimize.search.space import options_in_words
 
 COLUMNS = ("trial", "for", "method", "options", "state", "speed-up over fp32", "drift", "accuracy", "size", "why")
 NUMERIC = (True, False, False, False, False, True, True, True, True, False)
@@ -19,7 +21,7 @@ NUMERIC = (True, False, False, False, False, True, True, True, True, False)
 def search_grids(report: Report) -> tuple[Grid | None, ...]:
     if report.search is None:
         return ()
-    return _trials(report.search), _layers(report.search)
+    return trials_grid(report.search), _layers(report.search)
 
 
 def search_lines(report: Report) -> list[str]:
@@ -40,14 +42,22 @@ def search_lines(report: Report) -> list[str]:
     return [f"Best of {len(search.trials)} trials: {found}", *layers]
 
 
-def _trials(search: SearchReport) -> Grid:
+def outcome(search: SearchReport) -> str:
+    count = len(search.trials)
+    return (
+        f"{count} {'trial' if count == 1 else 'trials'} in {search.used_s:.0f} s of {search.budget_s:.0f} s; it ended "
+        f"because {search.stopped}"
+    )
+
+
+def trials_grid(search: SearchReport) -> Grid:
+    """The best first, then the frontier, then the others as they came."""
     trials = sorted(search.trials, key=lambda t: (not t.best, not t.frontier, t.number))
     slower = (f"{name}: {reason}" for name, reasons in search.slower.items() for reason in reasons)
     return Grid(
         "search", "What the search tried",
-        f"{len(trials)} trials in {search.used_s:.0f} s of {search.budget_s:.0f} s; it ended because {search.stopped}. "
-        "Speed-ups are over fp32 in the same format, paired by round, with 95 % intervals. The best and those on the "
-        "frontier stand first.",
+        f"{outcome(search)}. Speed-ups are over fp32 in the same format, paired by round, with 95 % "
+        "intervals. The best and those on the frontier stand first.",
         COLUMNS, NUMERIC, tuple(map(_trial, trials)), notes=(*slower, *search.notes),
         plots=(
             ("search", "The frontier", "Each mark is a trial that was timed: its time over that of fp32 in the same "
@@ -69,18 +79,8 @@ def _trial(trial: Trial) -> tuple[Cell, ...]:
 
 
 def options(trial: Trial) -> str:
-    """`calibration: percentile, per_channel: true; threads: 2`."""
-    return "; ".join(_pairs(section) for section in (trial.options, trial.settings) if section) or "defaults"
-
-
-def _pairs(section: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {_said(value)}" for key, value in section.items())
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, list | tuple) and len(value) > 3:
-        return f"{', '.join(map(str, value[:3]))} and {len(value) - 3} more"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """`calibration percentile, in float: conv1 conv2, threads 2`."""
+    return ", ".join(options_in_words({**trial.options, **trial.settings})) or "defaults"
 
 
 def worst(drift: Mapping[str, OutputDrift]) -> float | None:

@@ -18,7 +18,6 @@ from optimize.reports.beside import (
     baseline_report,
     load_profile,
     measurement_warnings,
-    sizing_report,
     target_report,
 )
 from optimize.reports.figures import LatencySamples
@@ -29,6 +28,8 @@ from optimize.reports.words import megabytes, speed
 from optimize.selection import Choice, Judged
 from optimize.store import State
 from optimize.versions import tool_version
+
+MOST_SIZES = 20
 
 
 def build_report(
@@ -60,7 +61,7 @@ def build_report(
         machine=machine_fingerprint(),
         noise=_noise(runner),
         baseline=baseline_report(extra.baseline, measured),
-        sizing=sizing_report(extra.sizing),
+        sizing=list(extra.sizing[:MOST_SIZES]),
         measured_at=_measured_at(runner),
         pipeline=runner.file.pipeline.model_dump(mode="json"),
         candidates=candidates,

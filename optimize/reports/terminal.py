@@ -13,10 +13,14 @@ from optimize.plan import Stage
 from optimize.reports.beside import lines
 from optimize.reports.model import Report
 from optimize.reports.search_model import SearchReport
-from optimize.reports.searched import HEADER, summary_line, trial_cells
+from optimize.reports.searching import outcome, trials_grid
 from optimize.reports.table import COLUMNS, fitting, gap, measured_where, ranked
 from optimize.store import State
 
+ONLY_ON_PAGES = ("accuracy", "size")
+ONLY_WIDE = ("options", "why")
+WIDE = 110
+"""Columns of the trials that a terminal has no room for, or none where it has not as many characters."""
 UNBOUND = 1000
 """Columns where nobody's eyes set a limit: a pipe or a file takes whole lines."""
 
@@ -32,8 +36,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_reasons(report), highlight=False)
         console.print()
     if report.search:
-        console.print(_trials(report.search), highlight=False)
-        console.print(Text(f"{summary_line(report.search)}.", style="dim"), soft_wrap=True)
+        console.print(_trials(report.search, console.width), highlight=False)
+        console.print(Text(f"Search: {outcome(report.search)}.", style="dim"), soft_wrap=True)
         console.print()
     console.print(Text(report.sentence, style="bold"), soft_wrap=True)
     if not Stage.MEASURE.after(Stage(report.until)):
@@ -73,12 +77,17 @@ def _reasons(report: Report) -> Table:
     return lines
 
 
-def _trials(search: SearchReport) -> Table:
+def _trials(search: SearchReport, width: int) -> Table:
+    grid = trials_grid(search)
+    left_out = ONLY_ON_PAGES if width >= WIDE else (*ONLY_ON_PAGES, *ONLY_WIDE)
+    shown = [i for i, title in enumerate(grid.columns) if title not in left_out]
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    for title in HEADER:
-        table.add_column(title, overflow="fold", justify="left" if title in ("trial", "state", "") else "right")
-    for trial in search.trials:
-        table.add_row(*map(Text, trial_cells(trial)), style=_style(trial.best, trial.state))
+    for i in shown:
+        table.add_column(grid.columns[i], overflow="fold", justify="right" if grid.numeric[i] else "left")
+    state = grid.columns.index("state")
+    for number, row in enumerate(grid.rows):
+        style = _style(number in grid.wins, row[state].text)
+        table.add_row(*(Text(row[i].text) for i in shown), style=style)
     return table
 
 

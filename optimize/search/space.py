@@ -38,16 +38,19 @@ class Proposal:
 
 def in_words(proposal: Proposal) -> str:
     """`static, calibration percentile, in float: conv1 conv2`."""
-    told: Mapping[str, Any] = {**proposal.options, **proposal.settings}
-    words = [_option(key, value) for key, value in told.items()]
-    return ", ".join(["fp32" if proposal.method == NONE else proposal.method, *words])
+    method = "fp32" if proposal.method == NONE else proposal.method
+    return ", ".join([method, *options_in_words({**proposal.options, **proposal.settings})])
 
 
-def _option(key: str, value: Any) -> str:
-    if key != "exclude":
-        return f"{key} {value}"
+def options_in_words(told: Mapping[str, Any]) -> list[str]:
+    return [f"{'in float:' if key == 'exclude' else key} {_value(value)}" for key, value in told.items()]
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, list | tuple):
+        return str(value)
     more = f" and {len(value) - 3} more" if len(value) > 3 else ""
-    return f"in float: {' '.join(map(str, value[:3]))}{more}"
+    return f"{' '.join(map(str, value[:3]))}{more}"
 
 
 @dataclass(frozen=True)
