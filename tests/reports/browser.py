@@ -26,6 +26,46 @@ def missing(what: str) -> None:
     pytest.skip(what)
 
 
+PAINTED = """
+const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+const light = rgb => {
+  const [r, g, b] = rgb.map(v => v / 255).map(v => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const contrast = (one, other) => {
+  const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+};
+function behind(element) {
+  for (let one = element; one; one = one.parentElement) {
+    const [r, g, b, alpha = 1] = numbers(getComputedStyle(one).backgroundColor);
+    if (alpha === 1) return [r, g, b];
+  }
+}
+function seen(element, kind, back) {
+  const style = getComputedStyle(element);
+  // Black is what a shape is painted with that was given no colour.
+  if (style[kind] === "none" || style[kind] === "rgb(0, 0, 0)") return 0;
+  const [r, g, b, own = 1] = numbers(style[kind]);
+  let alpha = own * style[`${kind}-opacity`];
+  for (let one = element; one; one = one.parentElement) alpha *= getComputedStyle(one).opacity;
+  return contrast([r, g, b].map((v, i) => alpha * v + (1 - alpha) * back[i]), back);
+}
+return [...document.querySelectorAll(".plot")].flatMap(plot =>
+  arguments[0].flatMap(([selector, kinds]) =>
+    [...plot.querySelectorAll(selector)].map(one => {
+      const strongest = Math.max(...kinds.map(kind => seen(one, kind, behind(plot))));
+      return [`${plot.dataset.plot}: ${one.outerHTML.slice(0, 160)}`, strongest];
+    }),
+  ),
+);
+"""
+"""Every painted shape of every plot with its contrast against what is behind it, as WCAG 2 counts it; 0 without a colour.
+https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+SHAPES = [["g.mark > *", ["fill", "stroke"]], ["g.front path, g.gate line, g.cold line", ["stroke"]]]
+WRITING = [["svg text", ["fill"]]]
+
+
 class Browser:
     def __init__(self, driver: Any, width: int) -> None:
         self.driver = driver
@@ -40,6 +80,11 @@ class Browser:
 
     def run(self, script: str, *arguments: object) -> Any:
         return self.driver.execute_script(script, *arguments)
+
+    def faint(self) -> list[str]:
+        """Shapes under 3 to 1, which WCAG 2 asks of graphics, and writing under 4.5 to 1."""
+        shapes, writing = self.run(PAINTED, SHAPES), self.run(PAINTED, WRITING)
+        return [one for one, found in shapes if found < 3] + [one for one, found in writing if found < 4.5]
 
     def complaints(self) -> list[str]:
         return [line["message"] for line in self.driver.get_log("browser")]

@@ -59,6 +59,15 @@ def test_it_opens_offline_with_every_plot_drawn(screen: Browser, page: Path) -> 
     assert screen.run("return document.documentElement.scrollWidth") == screen.width
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_mark_and_word_of_every_plot_stands_out_from_the_page(
+    dark: bool, screen: Browser, searched: Report, tmp_path: Path
+) -> None:
+    screen.open(written(searched, tmp_path), dark)
+    assert marks(screen).keys() == PLOTS | {"search", "layers", "open-loop"}
+    assert screen.faint() == []
+
+
 def test_it_is_at_most_two_megabytes_and_one_file(page: Path) -> None:
     assert page.stat().st_size <= 2_000_000
     assert [p.name for p in page.parent.iterdir()] == ["report.html"]
