@@ -140,7 +140,7 @@ def test_what_was_searched_and_what_else_was_asked_for_is_drawn_and_listed(
     screen.run("for (const one of document.querySelectorAll('details')) one.open = true")
     assert screen.violations() == []
     text = screen.run("return document.body.textContent")
-    for words in ("cosine 0.1 is under 0.97", "layer0, layer1, layer2", "0.970× [0.960, 0.980]", "ml.c7i.large"):
+    for words in ("cosine 0.1 is under 0.97", "layer0 layer1 layer2", "0.970× [0.960, 0.980]", "ml.c7i.large"):
         assert words in text
     assert path.stat().st_size <= 2_000_000
 
