@@ -39,11 +39,11 @@ class Golden:
     def examples(self) -> Arrays:
         return load_arrays(self.path / "examples.npz")
 
-    def cases(self) -> list[tuple[str, Arrays, Arrays]]:
-        """(sizes in words, inputs, outputs) of every case."""
+    def cases(self, answers: Path | None = None) -> list[tuple[str, Arrays, Arrays]]:
+        """(sizes in words, inputs, outputs) of every case; `answers` is a folder with a candidate's own outputs."""
         described = json.loads((self.path / "cases.json").read_text(encoding="utf-8"))
         return [
-            (words, load_arrays(self.path / f"case-{i}-inputs.npz"), load_arrays(self.path / f"case-{i}-outputs.npz"))
+            (words, load_arrays(self.path / f"case-{i}-inputs.npz"), load_arrays(_outputs(answers or self.path, i)))
             for i, words in enumerate(described)
         ]
 
@@ -170,4 +170,12 @@ def check_spread(outputs: Arrays) -> None:
 
 def write_case(path: Path, index: int, inputs: Arrays, outputs: Arrays) -> None:
     save_arrays(path / f"case-{index}-inputs.npz", inputs)
-    save_arrays(path / f"case-{index}-outputs.npz", outputs)
+    write_answers(path, index, outputs)
+
+
+def write_answers(path: Path, index: int, outputs: Arrays) -> None:
+    save_arrays(_outputs(path, index), outputs)
+
+
+def _outputs(path: Path, index: int) -> Path:
+    return path / f"case-{index}-outputs.npz"

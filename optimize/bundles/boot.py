@@ -13,10 +13,9 @@ from optimize.bundles.messages import FORMS
 from optimize.bundles.samples import Sample, ask_all, samples_of
 from optimize.bundles.served import latency_figures, model_folder, open_served, start_figures
 from optimize.bundles.toolkits import Toolkit, toolkit_for, why_not
+from optimize.drift import judge
 from optimize.errors import UserError
 from optimize.execution.request import Request
-from optimize.methods import precision_of
-from optimize.pipeline.schema import Tolerance, Tolerances
 from optimize.stages import Bundle, Service, bundles
 
 
@@ -24,8 +23,7 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
     """Asks `data["bundle"]` every sample in every form it reads, and the user's hooks one request.
 
     Parameters, all optional: `toolkit` (`auto`, or `none` to call the handler's functions without a server),
-    `container` (where it is not the manifest's), `multi_model` (load it as such an endpoint does) and `tolerance`,
-    within which the first answer counts as right.
+    `container` (where it is not the manifest's) and `multi_model` (load it as such an endpoint does).
     """
     wanted, data = request.parameters, request.data
     multi_model = bool(wanted.get("multi_model"))
@@ -45,7 +43,7 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
             payload = _payload(_functions(bundle, folder), samples, bundle, folder, hooks)
             return payload | {"served": None, "instead": instead}
         with open_served(toolkit, base, bundle, multi_model) as served:
-            start = start_figures(served, samples[0], _tolerance(wanted, bundle))
+            start = start_figures(served, samples[0], samples[0].tolerance(bundle.precision))
             payload = _payload(served, samples, bundle, folder, hooks)
             figures = {"cold_start_s": start["cold_start_s"], **latency_figures(served, samples)}
     if start["wrong"]:
@@ -79,19 +77,11 @@ def _functions(bundle: Unpacked, folder: Path) -> Service:
     return container.open_folder(folder, bundle.signature)
 
 
-def _tolerance(wanted: Mapping[str, Any], bundle: Unpacked) -> Tolerance:
-    given = wanted.get("tolerance")
-    if given is not None:
-        return Tolerance(**given)
-    made = bundle.manifest
-    tolerance: Tolerance = getattr(Tolerances(), precision_of(made.quantization, made.format) if made else "fp32")
-    return tolerance
-
-
 def _payload(service: Any, samples: list[Sample], bundle: Unpacked, folder: Path, hooks: Path | None) -> dict[str, Any]:
     meter = ask_all(service, samples, bundle.signature)
     about = {"container": bundle.container, "how": service.how, "forms": list(service.forms)}
-    problems = list(meter.problems)
+    drifted = judge(meter.figures(), [], samples[0].tolerance(bundle.precision))
+    problems = [*meter.problems, *([drifted] if drifted else [])]
     if bundle.hooks:
         golden = FORMS["json named"].write(samples[0].inputs, bundle.signature)
         problems += hook_problems(folder, service.send, golden, hooks)

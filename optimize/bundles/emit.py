@@ -32,7 +32,9 @@ SAMPLES = "golden.npz"
 
 def emit(request: Request, output: Path) -> dict[str, Any]:
     """Parameters: `container`, `name`, `candidate`, `provenance`; optionally `threads` (of the target), the runtime's
-    `settings`, the gzip `level`, `gzip_threads`, and the `image` it is for. `data["hooks"]` is the user's own code.
+    `settings`, the gzip `level`, `gzip_threads`, and the `image` it is for.
+
+    `data["hooks"]` is the user's own code, `data["answers"]` a folder with the candidate's answers to the cases.
     """
     model, wanted = request.model, request.parameters
     bundle = bundles()[str(wanted["container"])]
@@ -51,7 +53,8 @@ def emit(request: Request, output: Path) -> dict[str, Any]:
         files[manifests.FILE] = digest_file(folder / manifests.FILE)
         digest = write_archive(folder, output / FILE, wanted.get("level"), wanted.get("gzip_threads"))
     if request.golden:
-        write_samples(Golden(Path(request.golden)), output / SAMPLES)
+        answers = Path(request.data["answers"]) if "answers" in request.data else None
+        write_samples(Golden(Path(request.golden)), output / SAMPLES, answers)
     size = (output / FILE).stat().st_size
     return {"container": bundle.container, "digest": digest, "size_bytes": size, "files": files}
 

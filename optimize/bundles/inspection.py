@@ -15,6 +15,7 @@ from optimize.bundles.manifest import Manifest, read_manifest, wrong_files
 from optimize.bundles.messages import forms_for
 from optimize.bundles.samples import INPUT, OUTPUT
 from optimize.errors import UserError
+from optimize.methods import SOURCE_PRECISION, precision_of
 from optimize.signature import Signature, TensorSpec
 
 
@@ -31,6 +32,10 @@ class Unpacked:
     @property
     def quantization(self) -> str:
         return self.manifest.quantization if self.manifest else "none"
+
+    @property
+    def precision(self) -> str:
+        return precision_of(self.quantization, self.manifest.format) if self.manifest else SOURCE_PRECISION
 
 
 def unpack_bundle(path: Path, folder: Path, samples: Path | None = None, container: str = "") -> Unpacked:

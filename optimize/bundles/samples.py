@@ -14,34 +14,57 @@ from optimize.drift import DriftMeter
 from optimize.errors import UserError
 from optimize.execution.request import Request
 from optimize.golden import Golden
+from optimize.methods import SOURCE_PRECISION
+from optimize.pipeline.schema import Tolerance, Tolerances
 from optimize.signature import Signature
 from optimize.stages import Service
 
-INPUT, OUTPUT = "input.", "output."
-"""Before the names in golden.npz: an input and an output may have the same."""
+INPUT, OUTPUT, ANSWER = "input.", "output.", "answer."
+"""Before the names in golden.npz: an input and an output may have the same. `output.` is the source's, `answer.` the
+candidate's own."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One request. `expected` is the source's own answer, where it is known."""
+    """One request. `expected` is what the candidate answered when it was checked (`own`), else the source's answer,
+    where either is known."""
 
     words: str
     inputs: Arrays
     expected: Arrays | None = None
+    own: bool = False
+
+    def tolerance(self, precision: str, here: bool = True) -> Tolerance:
+        """How far from `expected` an answer may be; `here`: on the kind of processor that the candidate was checked on.
+
+        However far its own answers are from the source's, a bundle gives them again: the same file run by the same
+        runtime differs by the order in which another number of threads adds, and what is rounded in between may then
+        fall to the neighbouring step.
+        """
+        accepted: Tolerance = getattr(Tolerances(), precision)
+        close = self.own and here and precision != SOURCE_PRECISION
+        return Tolerance(cosine=0.9999) if close else accepted
 
 
-def write_samples(golden: Golden, path: Path) -> None:
+def write_samples(golden: Golden, path: Path, answers: Path | None = None) -> None:
     """The golden's largest case as one file."""
     _, inputs, outputs = golden.cases()[-1]
     named = {INPUT + name: array for name, array in inputs.items()}
-    save_arrays(path, named | {OUTPUT + name: array for name, array in outputs.items()})
+    named |= {OUTPUT + name: array for name, array in outputs.items()}
+    if answers:
+        named |= {ANSWER + name: array for name, array in golden.cases(answers)[-1][2].items()}
+    save_arrays(path, named)
 
 
 def samples_of(request: Request, signature: Signature) -> list[Sample]:
-    """The golden's cases and its rotation; or the file under `samples`; or rows drawn by the signature."""
+    """The golden's cases and its rotation; or the file under `samples`; or rows drawn by the signature.
+
+    `data["answers"]` is the folder with the candidate's own answers to the cases.
+    """
     if request.golden:
         golden = Golden(Path(request.golden))
-        cases = [Sample(words, inputs, outputs) for words, inputs, outputs in golden.cases()]
+        answers = Path(request.data["answers"]) if "answers" in request.data else None
+        cases = [Sample(*case, own=answers is not None) for case in golden.cases(answers)]
         return cases + list(_rotation(golden))
     if "samples" in request.data:
         return [read_sample(Path(request.data["samples"]), signature)]
@@ -71,15 +94,18 @@ def read_sample(path: Path, signature: Signature) -> Sample:
     missing = [name for name, array in inputs.items() if array is None]
     if missing:
         raise UserError(f"{path} has no {', '.join(missing)}; it has {', '.join(arrays)}; the model takes {signature}")
-    outputs = {name: arrays[OUTPUT + name] for name in signature.output_names if OUTPUT + name in arrays}
     given = {name: array for name, array in inputs.items() if array is not None}
-    return Sample(path.name, given, outputs or None)
+    expected = {
+        whose: {name: arrays[whose + name] for name in signature.output_names if whose + name in arrays}
+        for whose in (ANSWER, OUTPUT)
+    }
+    return Sample(path.name, given, expected[ANSWER] or expected[OUTPUT] or None, own=bool(expected[ANSWER]))
 
 
 def ask_all(service: Service, samples: list[Sample], signature: Signature) -> DriftMeter:
     """Every sample in every form.
 
-    Where the source's answer is not known, every form must give the one that the first form gives, all of it finite.
+    Where the answer is not known, every form must give the one that the first form gives, all of it finite.
     """
     meter, agreement = DriftMeter(), DriftMeter()
     for sample in samples:

@@ -33,6 +33,7 @@ def command(
     from optimize.bundles.deploy import Endpoint, Wish, deployed, environment_for
     from optimize.bundles.inspection import unpack_bundle
     from optimize.bundles.samples import ask_all, drawn_samples, read_sample
+    from optimize.drift import judge
 
     session = _session()
     with tempfile.TemporaryDirectory(prefix="optimize-") as temporary:
@@ -48,8 +49,9 @@ def command(
     with deployed(session, wish, click.echo, keep=not rm) as endpoint_name:
         endpoint = Endpoint(session.client("sagemaker-runtime"), endpoint_name, unpacked)
         meter = ask_all(endpoint, asked, signature)
-        if meter.problems:
-            raise UserError(f"the endpoint answers wrong: {'; '.join(meter.problems[:3])}")
+        wrong = judge(meter.figures(), meter.problems, asked[0].tolerance(unpacked.precision, here=False))
+        if wrong:
+            raise UserError(f"the endpoint answers wrong: {wrong}")
         p50, p90 = endpoint.latency_ms(asked[0].inputs)
         click.echo(f"every answer was right, in {', '.join(endpoint.forms)}; {p50:.1f} ms (median), {p90:.1f} ms (p90)")
     return 0

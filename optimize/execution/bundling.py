@@ -14,7 +14,6 @@ from optimize.benchmarks.targets import Target
 from optimize.bundles.choice import containers_for
 from optimize.bundles.images import find_image, image_note, remark
 from optimize.bundles.toolkits import toolkit_for, why_not
-from optimize.drift import judge
 from optimize.execution.events import StepResult
 from optimize.execution.keys import step_key
 from optimize.execution.provenance import provenance_of
@@ -40,8 +39,8 @@ class Bundling:
         self._section = runner.file.pipeline.bundle
 
     def emit(self, candidate: Candidate, judged: Judged, reason: str) -> tuple[BundleReport, ...]:
-        """One for each container, and none at all where one of them could not be made or does not reproduce the
-        golden; the step's result says why."""
+        """One for each container, and none at all where one of them could not be made or does not answer as its
+        candidate does; the step's result says why."""
         containers = containers_for(self._section, candidate.format)
         several = len(containers) > 1
         provenance = provenance_of(self._runner, self._target, self._fidelity, candidate, judged, reason)
@@ -92,8 +91,9 @@ class Bundling:
             "level": None if compression == "auto" else compression,
             "provenance": provenance,
         }
-        data = self._hooks()
-        inputs = {"model": self._runner.results[candidate.artifact].made.digest}
+        checked = self._runner.results[candidate.check].made
+        data = {"answers": str(checked.files), **self._hooks()}
+        inputs = {"model": self._runner.results[candidate.artifact].made.digest, "answers": checked.digest}
         # Not in the key: the bytes are the same for any number of threads.
         unkeyed = {"gzip_threads": self._section.gzip_threads}
         return self._run(step, candidate, inputs, parameters, data, unkeyed)
@@ -108,21 +108,19 @@ class Bundling:
     def _boot(self, candidate: Candidate, container: str, made: StepResult) -> StepResult:
         name, libraries = made.step.name.replace("bundle", "boot"), stages.runtimes()[candidate.format].libraries
         step = Step(name, Stage.BUNDLE, "", (made.step.name,), libraries)
-        tolerance = getattr(self._pipeline.tolerances, candidate.precision)
         parameters = {
             "container": container,
             "multi_model": self._section.multi_model,
-            "tolerance": tolerance.model_dump(),
             "toolkit_ready": toolkit_ready(container),
         }
-        data = {"bundle": str(made.made.files / "model.tar.gz"), **self._hooks()}
-        inputs = {"bundle": made.made.digest, "golden": self._runner.golden().digest}
+        checked = self._runner.results[candidate.check].made
+        data = {"bundle": str(made.made.files / "model.tar.gz"), "answers": str(checked.files), **self._hooks()}
+        inputs = {"bundle": made.made.digest, "golden": self._runner.golden().digest, "answers": checked.digest}
         result = self._run(step, candidate, inputs, parameters, data, {})
-        if result.state is not State.OK:
-            return result
-        drifted = judge(result.payload["drift"], list(result.payload["problems"]), tolerance)
-        if drifted:
-            result = replace(result, state=State.DRIFTED, reason=f"the bundle does not reproduce the golden: {drifted}")
+        if result.state is State.OK and result.payload["problems"]:
+            said = "; ".join(result.payload["problems"][:3])
+            reason = f"the bundle does not answer as its candidate did when it was checked: {said}"
+            result = replace(result, state=State.DRIFTED, reason=reason)
             self._runner.results[step.name] = result
         return result
 

@@ -32,6 +32,7 @@ from optimize.golden import (
     rotation,
     take,
     whole_batches,
+    write_answers,
     write_case,
 )
 from optimize.samples import Rows, Samples, first_rows
@@ -162,16 +163,21 @@ def open_session(module: str, artifact: Artifact, settings: RuntimeSettings) -> 
 
 
 def check(request: Request, output: Path) -> dict[str, Any]:
-    """Drift against the golden at every case's sizes, and scores on the evaluation rows."""
+    """Drift against the golden at every case's sizes, and scores on the evaluation rows.
+
+    What the candidate answers to the cases is kept: its bundle has to answer the same.
+    """
     artifact, golden_ = request.model, Golden(Path(request.golden))
     settings = RuntimeSettings.told(request.parameters["settings"], request.parameters["threads"])
     session = open_session(request.module, artifact, settings)
     meter = DriftMeter()
-    for words, inputs, expected in golden_.cases():
+    for index, (words, inputs, expected) in enumerate(golden_.cases()):
         try:
-            meter.add(expected, session.run(inputs), words)
+            outputs = session.run(inputs)
         except Exception as error:
             raise RuntimeError(f"does not run at {words}: {type(error).__name__}: {error}") from error
+        write_answers(output, index, outputs)
+        meter.add(expected, outputs, words)
     payload: dict[str, Any] = {}
     rows, _ = _rows(request, Signature(artifact.signature.inputs), golden_.drawn)
     outputs = _run_all(session.run, whole_batches(artifact.signature, rows, EVALUATION_BATCH))

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimize.bundles.boot import _tolerance
 from optimize.bundles.inspection import unpack_bundle
 from optimize.bundles.samples import Sample, ask_all, samples_of
 from optimize.bundles.served import Served, open_served, start_figures
 from optimize.bundles.server import LOOPBACK
 from optimize.bundles.toolkits import TOOLKITS, toolkit_for, why_not
+from optimize.pipeline.schema import Tolerances
 from optimize.stages import bundles
 from tests.bundles.cases import SIGNATURES, boot_request, draw_inputs, right_outputs
 
@@ -53,7 +53,7 @@ def running(
     bundle = unpack_bundle(emitted(format, kind, container), base / "model")
     inputs, before = draw_inputs(kind, 2), outside()
     with open_served(toolkit, base, bundle) as served:
-        start = start_figures(served, Sample("start", inputs, right_outputs(kind, inputs)), _tolerance({}, bundle))
+        start = start_figures(served, Sample("start", inputs, right_outputs(kind, inputs)), Tolerances().fp32)
         yield served, kind, dict(start)
     assert outside() == before
 
