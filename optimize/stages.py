@@ -154,8 +154,6 @@ class Bundle(Protocol):
     """Distributions whose versions the manifest records, besides those of the format's runtime."""
     takes_code: bool
     """Whether the user's hooks can be served."""
-    no_multi_model: str
-    """Why its tar cannot be served on a multi-model endpoint; empty where it can."""
 
     def lay_out(self, model: Artifact, settings: ServingSettings, folder: Path) -> None:
         """Put the files into `folder`, which is empty. The model's own are linked where that is possible."""

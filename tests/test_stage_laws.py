@@ -22,7 +22,7 @@ MEMBERS = {
     "quantizers": {"reads": str, "makes": str, "method": Method, "libraries": tuple},
     "runtimes": {"reads": str, "libraries": tuple},
     "sources": {"kind": str, "libraries": tuple, "read_as": tuple},
-    "bundles": {"container": str, "formats": tuple, "libraries": tuple, "takes_code": bool, "no_multi_model": str},
+    "bundles": {"container": str, "formats": tuple, "libraries": tuple, "takes_code": bool},
 }
 VERBS = {
     "converters": {"convert": ["model", "examples", "output"]},

@@ -37,8 +37,6 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
         samples = samples_of(request, bundle.signature)
         toolkit = toolkit_for(bundle.container)
         instead = _why_functions(wanted, toolkit)
-        if multi_model:
-            _refuse_multi_model(bundle.container)
         if toolkit is None or instead:
             payload = _payload(_functions(bundle, folder), samples, bundle, folder, hooks)
             return payload | {"served": None, "instead": instead}
@@ -51,12 +49,6 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
     return payload | {"served": figures, "instead": ""}
 
 
-def _refuse_multi_model(container: str) -> None:
-    reason = _bundle_of(container).no_multi_model
-    if reason:
-        raise UserError(f"the {container} container serves no multi-model endpoint: {reason}", "bundle.multi_model")
-
-
 def _bundle_of(container: str) -> Bundle:
     if container not in bundles():
         raise UserError(f"{container!r} is not a container; one of {', '.join(bundles())}")
@@ -66,8 +58,11 @@ def _bundle_of(container: str) -> Bundle:
 def _why_functions(wanted: Mapping[str, Any], toolkit: Toolkit | None) -> str:
     """Why no server is started, in words; empty where one is."""
     if wanted.get("toolkit", "auto") == "none":
-        return "no server was asked for"
-    return why_not(toolkit) if toolkit else "its server is not a Python package, and cannot be started here"
+        why = "no server was asked for"
+    else:
+        why = why_not(toolkit) if toolkit else "its server is not a Python package, and cannot be started here"
+    layout = "; of a multi-model endpoint the layout alone was checked"
+    return why + layout if why and wanted.get("multi_model") else why
 
 
 def _functions(bundle: Unpacked, folder: Path) -> Service:

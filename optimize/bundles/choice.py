@@ -89,8 +89,6 @@ def _cause(name: str, section: Section, format: str, image: Image | None) -> str
         return f"the {name} container cannot serve {format}"
     if section.code and not bundle.takes_code:
         return f"the {name} container runs no hooks (bundle.code)"
-    if section.multi_model and bundle.no_multi_model:
-        return f"the {name} container serves no multi-model endpoint: {bundle.no_multi_model}"
     if image and image.container != name:
         return f"{image} is an image of the {image.container} container"
     return ""

@@ -17,7 +17,6 @@ container = "huggingface"
 formats = (*TORCH, *HANDLED)
 libraries = ("torch", "transformers")
 takes_code = True
-no_multi_model = ""
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:

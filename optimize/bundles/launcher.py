@@ -9,6 +9,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 
 def torchserve(configuration: str) -> None:
@@ -22,6 +25,8 @@ def torchserve(configuration: str) -> None:
 def multi_model_server(configuration: str) -> None:
     from sagemaker_inference import model_server
 
+    # Of multi-model mode alone; a variable of the image's own (docs/bundles.md).
+    os.environ["SAGEMAKER_HANDLER"] = "bundle_service"
     model_server.MMS_CONFIG_FILE = configuration
     model_server.start_model_server()
 
@@ -34,6 +39,22 @@ def huggingface(configuration: str) -> None:
     serving.main()
 
 
+def see_own_processes() -> None:
+    """The toolkits look for their server among all processes, and give up where they find two. In a container, all
+    processes are its own; here, those of the session that this one was started in."""
+    import psutil
+
+    everything, session = psutil.process_iter, os.getsid(0)
+
+    def own() -> Iterator[Any]:
+        for process in everything():
+            with suppress(ProcessLookupError):
+                if os.getsid(process.pid) == session:
+                    yield process
+
+    psutil.process_iter = own  # type: ignore[assignment]
+
+
 def stop_with_parent() -> None:
     """Standard input is a pipe that nobody writes to: it ends when the process that started this one does."""
     sys.stdin.read()
@@ -42,5 +63,6 @@ def stop_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=stop_with_parent, daemon=True).start()
+    see_own_processes()
     start = {"torchserve": torchserve, "multi_model_server": multi_model_server, "huggingface": huggingface}
     start[sys.argv[1]](sys.argv[2])

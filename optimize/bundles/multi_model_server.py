@@ -6,6 +6,7 @@ waits for pip.
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 from optimize.artifact import Artifact
@@ -18,12 +19,14 @@ container = "multi-model-server"
 formats = tuple(HANDLED)
 libraries = ("numpy",)
 takes_code = True
-no_multi_model = "sagemaker-inference's handler service does not find a model's own code/ in that mode"
+SERVICE = "bundle_service.py"
+"""At the root, where multi-model-server looks for it; an image for multi-model endpoints names it: docs/bundles.md."""
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:
     link_files(model.path, folder)
     write_handler(model, settings, folder / "code")
+    (folder / SERVICE).write_bytes((files("optimize.bundles.handlers") / SERVICE).read_bytes())
 
 
 def open_folder(folder: Path, signature: Signature) -> Service:

@@ -17,7 +17,6 @@ container = "pytorch"
 formats = (*TORCH, *HANDLED)
 libraries = ("torch",)
 takes_code = True
-no_multi_model = ""
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:

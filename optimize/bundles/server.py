@@ -10,14 +10,11 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from optimize.bundles import launcher
 from optimize.bundles.messages import BOOT_ENVIRONMENT
@@ -38,8 +35,6 @@ POLL_S = 0.05
 MULTI_MODEL = {"SAGEMAKER_MULTI_MODEL": "true", "TS_ENABLE_MODEL_API": "true"}
 FAILURES = 20
 """Answers of 500, one second together, after which there is no hope: multi-model-server starts without its model."""
-WAIT_S = 300.0
-LOCKS = {"TS": "optimize-torchserve.lock", "MMS": "optimize-multi_model_server.lock"}
 ANSWER_S = 60.0
 """SageMaker gives a container 60 s to answer."""
 
@@ -109,20 +104,13 @@ def _cause(log: str) -> str:
 def serve(toolkit: Toolkit, base: Path, multi_model: bool = False) -> Iterator[Server]:
     """Serve `base`/model, or in multi-model mode whatever it is told to load, until the block ends.
 
-    The toolkits look for their server among all processes and give up where they find two, so there is one at a time.
+    Ports, sockets and files are its own, so that any number can be served side by side.
     """
-    lock = FileLock(Path(tempfile.gettempdir()) / LOCKS[toolkit.server], timeout=WAIT_S)
+    server = _start(toolkit, base, multi_model)
     try:
-        lock.acquire()
-    except Timeout:
-        raise ToolError(f"another bundle is being served by {toolkit.title}; end it, and try again") from None
-    with lock:
-        server = _start(toolkit, base, multi_model)
-        try:
-            yield server
-        finally:
-            _stop(server.process)
-            lock.release()
+        yield server
+    finally:
+        _stop(server.process)
 
 
 def _start(toolkit: Toolkit, base: Path, multi_model: bool = False) -> Server:

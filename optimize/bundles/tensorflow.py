@@ -16,7 +16,6 @@ container = "tensorflow"
 formats = ("saved_model",)
 libraries = ("tensorflow-cpu", "tensorflow")
 takes_code = False
-no_multi_model = ""
 
 
 def lay_out(model: Artifact, settings: ServingSettings, folder: Path) -> None:

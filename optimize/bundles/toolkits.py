@@ -53,9 +53,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Toolkit:
-    """`server` is the Java program behind it, of which the toolkits bear one at a time; also the prefix of the
-    variables that bind it to loopback.
-    """
+    """`server` is the prefix of the variables that bind the Java program behind it to loopback."""
 
     name: str
     title: str

@@ -21,7 +21,6 @@ container = "triton"
 formats = tuple(PLATFORMS)
 libraries = ("numpy",)
 takes_code = False
-no_multi_model = ""
 NAME = "model"
 CONFIG = "config.pbtxt"
 MARKS = {"model.onnx": "onnx", "model.pt": "torchscript", "model.savedmodel": "saved_model", "model.xml": "openvino"}

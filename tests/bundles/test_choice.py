@@ -36,7 +36,7 @@ def test_every_format_there_is_has_a_container_by_default(format: str) -> None:
         ({"image": "pytorch-inference:2.6.0"}, "onnx", "pytorch"),
         ({"image": "sagemaker-tritonserver:26.05"}, "openvino", "triton"),
         ({"image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine:7"}, "litert", "multi-model-server"),
-        ({"multi_model": True}, "onnx", "pytorch"),
+        ({"multi_model": True}, "onnx", "multi-model-server"),
         ({"code": "hooks.py"}, "onnx", "multi-model-server"),
     ],
 )
@@ -53,8 +53,6 @@ def test_auto_is_the_leanest_that_serves_it_as_it_is_wanted(
          "the tensorflow container cannot serve onnx; bundle.container may also be auto, multi-model-server, pytorch"),
         ({"container": ["pytorch", "triton"]}, "local", Content("litert", "none"), "the triton container cannot serve"),
         ({"code": "hooks.py"}, "local", Content("saved_model", "none"), "the tensorflow container runs no hooks"),
-        ({"container": "multi-model-server", "multi_model": True}, "local", Content("onnx", "none"),
-         "serves no multi-model endpoint: .* does not find a model's own code/.* may also be auto, pytorch, huggingface"),
         ({"image": "pytorch-inference:2.6.0"}, "local", Content("saved_model", "none"),
          "pytorch-inference:2.6.0 is an image of the pytorch container"),
         ({"image": "pytorch-inference:2.1.0"}, "local", Content("onnx", "none"), "the newest that can is pytorch-inference:2.6.0"),

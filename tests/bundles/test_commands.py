@@ -122,7 +122,7 @@ def test_serve_answers_on_loopback_until_it_is_interrupted(emitted: Emitted, tmp
         try:
             assert process.wait(timeout=20) == 130
         finally:
-            process.kill()  # It holds the lock that every other server waits for.
+            process.kill()
 
 
 def wait_for_url(path: Path) -> str:

@@ -10,7 +10,10 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import onnx
 
 from optimize.digests import digest_file
 from optimize.execution.request import ArtifactReference
@@ -104,3 +107,20 @@ def test_what_the_runtime_was_told_is_told_by_the_handler_too(
     command = [sys.executable, "-c", ask]
     done = subprocess.run(command, cwd=made / "opened", capture_output=True, text=True, check=False, env=one_worker)
     assert done.stdout.startswith("2 ORT_ENABLE_BASIC False 0\n"), done.stdout + done.stderr
+
+
+def test_a_graph_that_the_named_image_cannot_read_is_refused_by_the_file_itself(
+    model: Model, golden: Callable[[str], Path], carry_out: Carry, tmp_path: Path
+) -> None:
+    whole = model("onnx", "single")
+    newer = onnx.load(Path(whole.path) / "model.onnx")
+    newer.opset_import[0].version = 20
+    onnx.save(newer, tmp_path / "model.onnx")
+    reference = ArtifactReference(str(tmp_path), "onnx", "none", whole.signature)
+    asked = emit_request(reference, golden("single"), "triton", image="sagemaker-tritonserver:23.12")
+    result, files = carry_out(asked)
+    assert result["state"] == "unsupported"
+    assert "reads opset 19 at most, and the model writes opset 20; the newest that can is" in result["reason"]
+    assert list(files.iterdir()) == []
+    older, _ = carry_out(replace(asked, artifacts={"model": whole}))
+    assert older["state"] == "ok", older

@@ -24,6 +24,7 @@ LOADED = {
         "exported_program": "several", "aotinductor": "single",
     },
     "huggingface": {"torchscript": "single", "onnx": "single"},
+    "multi-model-server": {"onnx": "several", "openvino": "single", "litert": "several"},
 }  # fmt: skip
 """By container, every format with the kind of its model."""
 
@@ -47,11 +48,12 @@ def running(
         yield server, bundles, base / "models"
 
 
-def test_every_format_is_loaded_asked_in_every_form_and_unloaded(running: Running) -> None:
+def test_every_format_is_loaded_beside_the_others_asked_in_every_form_and_unloaded(running: Running) -> None:
     server, bundles, models = running
     container = next(iter(bundles.values())).container
-    for format, bundle in bundles.items():
+    for format in bundles:
         load_model(server, format, models / format / "model")
+    for format, bundle in bundles.items():
         server.invocations = f"/models/{format}/invoke"
         served = Served(server, "", bundle)
         inputs = draw_inputs(LOADED[container][format], 3)

@@ -35,7 +35,6 @@ container = "{format}-container"
 formats = ("{format}",)
 libraries = ()
 takes_code = False
-no_multi_model = ""
 
 
 def lay_out(model, settings, folder):
