@@ -14,7 +14,8 @@ from optimize.bundles.served import Served, load_model
 from optimize.bundles.server import Server, serve, wait_for_ping
 from optimize.bundles.toolkits import toolkit_for
 from optimize.errors import ToolError
-from tests.bundles.cases import draw_inputs, right_outputs
+from tests.bundles.cases import boot_request, draw_inputs, right_outputs
+from tests.bundles.conftest import Carry
 
 pytestmark = pytest.mark.slow
 
@@ -69,3 +70,12 @@ def test_every_format_is_loaded_beside_the_others_asked_in_every_form_and_unload
 
 def refused(server: Server):
     return server.post(json.dumps({"nobody": 1}).encode(), {"Content-Type": "application/json"})
+
+
+def test_where_no_server_can_be_started_the_boot_says_that_the_layout_alone_was_checked(
+    emitted: Callable[..., Path], golden: Callable[[str], Path], carry_out: Carry
+) -> None:
+    result, _ = carry_out(boot_request(emitted("onnx", "single", "triton"), golden("single"), multi_model=True))
+    assert result["state"] == "ok", result
+    assert result["payload"]["problems"] == []
+    assert result["payload"]["instead"].endswith("; of a multi-model endpoint the layout alone was checked")
