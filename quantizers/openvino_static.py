@@ -1,5 +1,8 @@
 """Static int8 in OpenVINO by NNCF's post-training quantization: weights per channel, activations calibrated.
 
+Calibrated row by row: NNCF averages the ranges of what it is given at once, and those of eight rows together are wider
+(ResNet-50 on 64 rows: cosine 0.9837 and 0.9843, random weights).
+
 By default the preset is NNCF's own choice: activations around zero where there is no attention. MobileNetV2 took 2 %
 less time with it, at no more drift (NNCF 3.4, OpenVINO 2026.4).
 """
@@ -36,7 +39,7 @@ class Options(Section):
 
 method = Method("static", precision="int8", calibrated=True, options=Options)
 libraries = ("openvino", "nncf")
-BATCH = 8
+BATCH = 1
 
 
 def quantize(model: Artifact, task: Task, output: Path) -> Made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from optimize.arrays import Arrays
@@ -14,6 +15,21 @@ libraries = ("openvino",)
 FILE = "model.xml"
 PRECISION = ("optimize", "precision")
 """Where a model says, in its own information, what else it is computed in. The bundle's handler reads it, too."""
+SIZES = 4
+"""Compiled for themselves; every one holds the weights in its own layout."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What OpenVINO can be told besides its threads."""
+
+    fixed_sizes: bool = False
+    """The model is compiled for the very sizes of the inputs that come, at the first call of each: for the first four,
+    after which one compilation takes any size."""
+
+
+tuning: tuple[dict[str, Any], ...] = ({"fixed_sizes": True},)
+"""In int8, with one thread, 0.9 of the time on MiniLM, 0.85 on ViT-base and 0.98 on ResNet-50 (2026.4)."""
 
 
 def leave_telemetry_out() -> None:
@@ -35,9 +51,8 @@ def read(model: Artifact) -> Any:
 
 
 def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> OpenvinoSession:
-    from openvino import Core
-
-    return OpenvinoSession(Core().compile_model(loaded, "CPU", properties(settings.threads, precision(loaded))), model)
+    told = properties(settings.threads, precision(loaded))
+    return OpenvinoSession(loaded, told, model, Options(**settings.options).fixed_sizes)
 
 
 def precision(loaded: Any) -> str:
@@ -51,12 +66,37 @@ def properties(threads: int, precision: str = "f32") -> dict[str, Any]:
 
 
 class OpenvinoSession:
-    def __init__(self, compiled: Any, model: Artifact) -> None:
-        self._request = compiled.create_infer_request()
+    """As `handlers/model_openvino.py` does it in a bundle."""
+
+    def __init__(self, loaded: Any, told: dict[str, Any], model: Artifact, fixed_sizes: bool) -> None:
+        self._loaded, self._told = loaded, told
         self._outputs = model.signature.output_names
-        self.threads: int | None = compiled.get_property("INFERENCE_NUM_THREADS")
+        self._fixed: dict[tuple[Any, ...], Any] | None = {} if fixed_sizes else None
+        self._any: Any = None
+        self.threads: int | None = None
+        if not fixed_sizes:
+            self._any = self._compile(loaded)
 
     def run(self, inputs: Arrays) -> Arrays:
         # The inputs are read where they are; the outputs are copied, since the next run writes into theirs.
-        result = self._request.infer(dict(inputs), share_inputs=True, share_outputs=False)
+        result = self._request(inputs).infer(dict(inputs), share_inputs=True, share_outputs=False)
         return {name: result[name] for name in self._outputs}
+
+    def _request(self, inputs: Arrays) -> Any:
+        if self._fixed is not None:
+            sizes = tuple((name, inputs[name].shape) for name in sorted(inputs))
+            if sizes not in self._fixed and len(self._fixed) < SIZES:
+                fixed = self._loaded.clone()
+                fixed.reshape({name: list(shape) for name, shape in sizes})
+                self._fixed[sizes] = self._compile(fixed)
+            if sizes in self._fixed:
+                return self._fixed[sizes]
+        self._any = self._any or self._compile(self._loaded)
+        return self._any
+
+    def _compile(self, model: Any) -> Any:
+        from openvino import Core
+
+        compiled = Core().compile_model(model, "CPU", self._told)
+        self.threads = compiled.get_property("INFERENCE_NUM_THREADS")
+        return compiled.create_infer_request()

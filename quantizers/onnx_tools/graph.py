@@ -10,6 +10,7 @@ from typing import Any
 from optimize.artifact import Artifact
 from optimize.errors import Unsupported, UserError
 from optimize.methods import OPTIONS
+from optimize.quantizers.onnx_tools.states import drop_zero_states
 
 FILE = "model.onnx"
 LEAST_OPSET = 13
@@ -27,6 +28,7 @@ def prepare(path: Path, output: Path) -> Path:
         # Symbolic shape inference gives up on some transformers, in many ways; the rest does without it.
         print(f"symbolic shape inference failed, prepared without it: {error}")
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
+    drop_zero_states(prepared)
     return prepared
 
 

@@ -124,3 +124,20 @@ def test_a_graph_that_the_named_image_cannot_read_is_refused_by_the_file_itself(
     assert list(files.iterdir()) == []
     older, _ = carry_out(replace(asked, artifacts={"model": whole}))
     assert older["state"] == "ok", older
+
+
+def test_openvinos_handler_compiles_for_the_sizes_that_come_where_that_is_asked_for(
+    model: Model, golden: Callable[[str], Path], carry_out: Carry
+) -> None:
+    _, made = carry_out(emit_request(model("openvino", "single"), golden("single"), settings={"fixed_sizes": True}))
+    with tarfile.open(made / "model.tar.gz") as tar:
+        tar.extractall(made / "opened", filter="data")
+    ask = (
+        "import sys; sys.path.insert(0, 'code'); import inference; import numpy as np; model = inference.model_fn('.'); "
+        "answers = [model.run({'image': np.ones((n, 2, 3), np.float32)})['logits'] for n in (1, 2, 3, 4, 5, 6, 1)]; "
+        "print(len(model._fixed), model._any is not None, [len(a) for a in answers], np.ptp(np.concatenate(answers), 0).max())"
+    )
+    one_worker = os.environ | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "OPTIMIZE_METRICS": os.devnull}
+    command = [sys.executable, "-c", ask]
+    done = subprocess.run(command, cwd=made / "opened", capture_output=True, text=True, check=False, env=one_worker)
+    assert done.stdout.startswith("4 True [1, 2, 3, 4, 5, 6, 1] 0.0\n"), done.stdout + done.stderr

@@ -64,3 +64,25 @@ def test_a_recurrent_layer_has_one_scale_and_a_product_one_for_every_channel(tmp
     assert {node.op_type for node in graph.node} >= {"DynamicQuantizeLSTM", "MatMulInteger"}
     assert scales["w_scale"] == scales["r_scale"] == 1
     assert scales["p_scale"] == 80
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.5])
+def test_a_recurrent_layer_that_begins_at_zero_is_given_no_state(tmp_path: Path, begin):
+    """As exporters write it, from the size of the batch; a state that is not zero stays."""
+    value = numpy_helper.from_array(np.array([begin], np.float32))
+    nodes = [
+        helper.make_node("Shape", ["x"], ["batch"], start=1, end=2),
+        helper.make_node("Concat", ["one", "batch", "width"], ["sizes"], axis=0),
+        helper.make_node("ConstantOfShape", ["sizes"], ["filled"], value=value),
+        helper.make_node("Slice", ["filled", "zero", "one", "zero"], ["state"]),
+        helper.make_node("LSTM", ["x", "w", "r", "", "", "state", "state"], ["", "h"], "lstm", hidden_size=64),
+        helper.make_node("Squeeze", ["h", "zero"], ["y"], "squeeze"),
+    ]
+    numbers = {"one": 1, "width": 64, "zero": 0}
+    weights = [constant("w", 1, 256, 32), constant("r", 1, 256, 64)]
+    weights += [numpy_helper.from_array(np.array([n], np.int64), name) for name, n in numbers.items()]
+    graph = quantized(tmp_path, nodes, weights, ("sequence", "batch", 32), ("batch", 64))
+    kinds = [node.op_type for node in graph.node]
+    assert ("ConstantOfShape" in kinds) == bool(begin)
+    (layer,) = [node for node in graph.node if node.op_type == "DynamicQuantizeLSTM"]
+    assert [bool(name) for name in layer.input[5:7]] == [bool(begin)] * 2

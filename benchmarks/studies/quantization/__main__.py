@@ -61,8 +61,10 @@ def prepare(case: Case, work: Path, again: bool) -> dict[str, Any]:
         print(f"  {peer.title}: {found[peer.name]}", flush=True)
     record = {
         "name": case.name, "bound": case.cosine, "artifacts": artifacts, "golden": Path(mine.golden), "peers": found,
-        "ours": {"winner": mine.winner, "method": mine.method, "candidates": mine.candidates}
-        | dict(judging.judge(mine.artifact, model, work / "ours" / case.name)),
+        "ours": {
+            "winner": mine.winner, "method": mine.method, "settings": mine.settings, "candidates": mine.candidates,
+            **judging.judge(mine.artifact, model, work / "ours" / case.name, mine.settings),
+        },
     }  # fmt: skip
     screen(record, work)
     return record
@@ -95,8 +97,8 @@ def screen(record: dict[str, Any], work: Path) -> None:
     artifacts, folder = record["artifacts"], work / "timing" / f"{record['name']}-screen"
     timed = kept(
         folder / "screened.json",
-        {name: one.path for name, one in artifacts.items()},
-        lambda: timing.compare(artifacts, record["golden"], SCREEN_S, folder),
+        [{name: one.path for name, one in artifacts.items()}, record["ours"]["settings"]],
+        lambda: timing.compare(artifacts, record["golden"], record["ours"]["settings"], SCREEN_S, folder),
     )
     for name, figures in timed["artifacts"].items():
         if name != timing.OURS:
@@ -108,7 +110,8 @@ def screen(record: dict[str, Any], work: Path) -> None:
 def time(record: Mapping[str, Any], work: Path) -> dict[str, Any]:
     names = (timing.OURS, *record["finalists"])
     artifacts = {name: record["artifacts"][name] for name in names}
-    timed = timing.compare(artifacts, record["golden"], FINAL_S, work / "timing" / record["name"])
+    folder = work / "timing" / record["name"]
+    timed = timing.compare(artifacts, record["golden"], record["ours"]["settings"], FINAL_S, folder)
     print(f"{record['name']}: {timed}", flush=True)
     kept = {key: record[key] for key in ("name", "bound", "ours", "peers")}
     return {**kept, "timed": timed, "on": str(date.today())}

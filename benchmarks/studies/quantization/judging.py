@@ -26,18 +26,22 @@ def runtime_module(made_format: str) -> str:
     return str(runtimes()[made_format].__name__)  # type: ignore[attr-defined]
 
 
-def judge(artifact: ArtifactReference, model: Path, folder: Path) -> Mapping[str, Any]:
-    """`cosine`, the least of all outputs; or `failure`. Kept in `folder`."""
+def judge(
+    artifact: ArtifactReference, model: Path, folder: Path, settings: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """`cosine`, the least of all outputs; or `failure`. `settings` are what its runtime is told. Kept in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = digest_files([model / "heldout.npz", model / "expected.npz"])
     judged: Mapping[str, Any] = kept(
-        folder / "judged.json", [artifact.path, rows], lambda: _judge(artifact, model, folder / "judge.json")
-    )
+        folder / "judged.json", [artifact.path, rows, *([dict(settings)] if settings else [])],
+        lambda: _judge(artifact, model, folder / "judge.json", settings or {}),
+    )  # fmt: skip
     return judged
 
 
-def _judge(artifact: ArtifactReference, model: Path, request: Path) -> Mapping[str, Any]:
-    asked = {"artifact": asdict(artifact), "module": runtime_module(artifact.format), "model": str(model)}
+def _judge(artifact: ArtifactReference, model: Path, request: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    module = runtime_module(artifact.format)
+    asked = {"artifact": asdict(artifact), "module": module, "model": str(model), "settings": dict(settings)}
     request.write_text(json.dumps(asked), encoding="utf-8")
     command = [sys.executable, "-m", "optimize.benchmarks.studies.quantization.judging", str(request)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -50,7 +54,8 @@ def _judge(artifact: ArtifactReference, model: Path, request: Path) -> Mapping[s
 
 def main(request: Path) -> None:
     asked = json.loads(request.read_text(encoding="utf-8"))
-    session = open_session(asked["module"], ArtifactReference(**asked["artifact"]).open(), RuntimeSettings(1))
+    settings = RuntimeSettings.told(asked["settings"], 1)
+    session = open_session(asked["module"], ArtifactReference(**asked["artifact"]).open(), settings)
     rows, expected = (load_arrays(Path(asked["model"]) / f"{name}.npz") for name in ("heldout", "expected"))
     meter = DriftMeter()
     for i in range(len(next(iter(rows.values())))):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from optimize.benchmarks.studies.quantization.cases import Case
 from optimize.benchmarks.studies.quantization.keeping import kept
 from optimize.digests import digest_file
 from optimize.execution.request import ArtifactReference
-from optimize.execution.run import RunResult, run
+from optimize.execution.run import run
 from optimize.versions import library_versions, tool_version
 
 LIBRARIES = ("torch", "onnxruntime", "openvino", "nncf", "tensorflow-cpu", "ai-edge-litert", "transformers")
@@ -25,6 +25,8 @@ class Ours:
     method: str
     artifact: ArtifactReference
     golden: str
+    settings: Mapping[str, Any]
+    """What its runtime is told."""
     candidates: Mapping[str, str]
     """Every candidate, with its latency, or how it ended."""
 
@@ -49,17 +51,16 @@ def _run(case: Case, file: Path, work: Path) -> Ours:
         raise SystemExit(f"{case.name}: no candidate won; see {reports / 'report.md'}")
     golden = next(step for step in result.steps if step.step.name == "golden")
     winner = next(c for c in result.report.candidates if c.name == result.winner)
-    made = _made(result, winner.format, winner.quantization)
+    made = next(step for step in reversed(result.steps) if step.step.name == _artifact(winner.steps))
     artifact = ArtifactReference(str(made.made.files), winner.format, winner.quantization, golden.payload["signature"])
     candidates = {c.name: _words(c) for c in result.report.candidates}
-    return Ours(winner.name, str(made.payload.get("method", "")), artifact, str(golden.made.files), candidates)
+    method = str(made.payload.get("method", ""))
+    return Ours(winner.name, method, artifact, str(golden.made.files), winner.settings, candidates)
 
 
-def _made(result: RunResult, made_format: str, quantization: str) -> Any:
-    for step in reversed(result.steps):
-        if step.step.makes == (made_format, quantization) and step.step.stage in ("convert", "quantize"):
-            return step
-    raise LookupError(f"no step made {made_format} at {quantization}")
+def _artifact(steps: Sequence[str]) -> str:
+    """The step that made what a candidate runs: the last of its way that makes anything."""
+    return [name for name in steps if name.startswith(("convert:", "quantize:"))][-1]
 
 
 def _words(candidate: Any) -> str:

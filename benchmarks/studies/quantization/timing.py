@@ -15,15 +15,19 @@ OURS = "ours"
 
 
 def compare(
-    artifacts: Mapping[str, ArtifactReference], golden: Path, budget_s: float, output: Path
+    artifacts: Mapping[str, ArtifactReference], golden: Path, settings: Mapping[str, Any], budget_s: float, output: Path
 ) -> Mapping[str, Any]:
-    """By artifact: `p50_ms`, and `ratio` and `ci` of our latency to its; `failure` where it could not be timed."""
+    """By artifact: `p50_ms`, and `ratio` and `ci` of our latency to its; `failure` where it could not be timed.
+
+    `settings` are what our runtime is told.
+    """
     (output / "files").mkdir(parents=True, exist_ok=True)
     parameters = {
         "reference": OURS, "runtimes": {name: runtime_module(one.format) for name, one in artifacts.items()},
         "threads": 1, "cpus": sorted(os.sched_getaffinity(0))[-1:], "processes": 3, "budget_s": budget_s,
         "half_width": 0.003, "seed": 0, "cold": False,
-        "least_calls": 0, "settings": {}, "environment": {}, "memory_bytes": None, "throughput": None,
+        "least_calls": 0, "settings": {OURS: dict(settings)}, "environment": {}, "memory_bytes": None,
+        "throughput": None,
     }  # fmt: skip
     request = Request("measure", "", artifacts, str(golden), parameters=parameters)
     report = run_experiment(request, output / "files")
