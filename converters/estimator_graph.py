@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.signature import Signature, TensorSpec
 
 OPSETS = {"": 20, "ai.onnx.ml": 3}
@@ -26,8 +26,8 @@ def typed_inputs(signature: Signature, types: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def save_fitted(model: Any, signature: Signature, path: Path, options: onnx_versions.Options) -> int:
-    """The graph's first outputs become the signature's; what it gives beyond them is left out. Gives the opset."""
+def save_fitted(model: Any, signature: Signature, path: Path, options: onnx_finishing.Options) -> str:
+    """Its first outputs become the signature's; what it gives beyond them is left out. Gives its opset, in words."""
     import onnx
 
     fitted = onnx.compose.add_prefix(model, INNER, rename_inputs=False)
@@ -44,7 +44,7 @@ def save_fitted(model: Any, signature: Signature, path: Path, options: onnx_vers
     fitted.ir_version = min(fitted.ir_version, IR_VERSION)
     onnx.checker.check_model(fitted)
     onnx.save(fitted, path)
-    return onnx_versions.bring_down(path, options)
+    return onnx_finishing.finish(path, options)
 
 
 def _rename(graph: Any, old: str, new: str) -> None:

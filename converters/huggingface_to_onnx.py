@@ -10,7 +10,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.converters.pytorch_to_onnx import check, first_line
 from optimize.errors import Unsupported, UserError
 from optimize.signature import Signature, TensorSpec
@@ -19,24 +19,24 @@ reads = "huggingface"
 makes = "onnx"
 libraries = ("optimum-onnx", "optimum", "transformers", "torch", "onnx", "onnxruntime")
 FILE = "model.onnx"
-options = onnx_versions.Options
+options = onnx_finishing.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _export(model, examples, output / FILE, options)
-            opset = onnx_versions.bring_down(output / FILE, options)
+            written = onnx_finishing.finish(output / FILE, options)
         check(output / FILE, model.signature)
     except UserError:
         raise
     except Exception as error:  # Whatever optimum's patches, and the tracing of what they patched, raise.
         raise Unsupported(f"optimum's exporter: {type(error).__name__}: {first_line(error)}") from error
-    return Made(f"optimum's exporter, opset {opset}")
+    return Made(f"optimum's exporter, {written}")
 
 
-def _export(model: Artifact, examples: Arrays, path: Path, options: onnx_versions.Options) -> None:
+def _export(model: Artifact, examples: Arrays, path: Path, options: onnx_finishing.Options) -> None:
     from optimum.exporters.onnx import export
 
     from optimize.sources.huggingface import build_module

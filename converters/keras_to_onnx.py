@@ -10,17 +10,17 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.converters.tensorflow_functions import write_onnx
 from optimize.runtimes.onnx import FILE
 
 reads = "keras"
 makes = "onnx"
-libraries = ("keras", "tensorflow-cpu", "tensorflow", "tf2onnx", "onnx")
-options = onnx_versions.Options
+libraries = ("keras", "tensorflow-cpu", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
+options = onnx_finishing.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
     from optimize.sources.keras import load_function
 
     _, function = load_function(model)

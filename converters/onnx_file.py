@@ -9,18 +9,18 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.sources.onnx_files import external_files
 
 reads = "onnx"
 makes = "onnx"
-libraries = ("onnx",)
-options = onnx_versions.Options
+libraries = ("onnx", "onnxruntime")
+options = onnx_finishing.Options
 FILE = "model.onnx"
 INLINE_BYTES = 1_500_000_000
 
 
-def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
     """Weights in files of their own are copied by the kernel, and take no memory here however large they are."""
     import onnx
 
@@ -34,9 +34,7 @@ def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versi
     split = not beside and loaded.ByteSize() > INLINE_BYTES
     onnx.save(loaded, output / FILE, save_as_external_data=split, location=f"{FILE}.data")
     onnx.checker.check_model(str(output / FILE))
-    had = onnx_versions.opset_of(loaded)
-    opset = onnx_versions.bring_down(output / FILE, options)
-    return Made(f"the source's own graph, opset {opset}{f' brought down from {had}' if opset < had else ''}")
+    return Made(f"the source's own graph, {onnx_finishing.finish(output / FILE, options)}")
 
 
 def _copy_weights(source: Path, output: Path) -> dict[str, str]:

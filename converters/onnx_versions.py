@@ -6,12 +6,9 @@ An image's ONNX Runtime refuses a file of a newer operator set or IR than its ow
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from optimize.errors import Unsupported
-from optimize.sections import Section
 
 LEAST_OPSET, LEAST_IR = 13, 8
 """Below this IR there are no functions, and below this opset no scales per channel."""
@@ -19,21 +16,8 @@ OWN = ("", "ai.onnx")
 """Names of ONNX's own domain."""
 
 
-class Options(Section):
-    """Of ONNX, whichever converter writes it."""
-
-    opset: Annotated[int, Field(ge=LEAST_OPSET)] | None = None
-    """The highest operator set that it may be of; by default, and at most, what the image under `bundle` reads."""
-    ir: Annotated[int, Field(ge=LEAST_IR)] | None = None
-    """The highest IR version, likewise."""
-
-    def opset_of(self, usual: int) -> int:
-        """`usual` is what a converter writes where nothing is said."""
-        return min(usual, self.opset or usual)
-
-
-def bring_down(path: Path, options: Options) -> int:
-    """Makes the file one that such a reader takes, where it is not yet, and gives its opset.
+def bring_down(path: Path, most_opset: int | None, most_ir: int | None) -> tuple[int, int]:
+    """Makes the file one that such a reader takes, where it is not yet, and gives its opset before and after.
 
     Weights beside it stay where they are, unread. Raises Unsupported for an operator that has no equal in that set.
     """
@@ -41,13 +25,13 @@ def bring_down(path: Path, options: Options) -> int:
 
     model = onnx.load(path, load_external_data=False)
     opset, ir = opset_of(model), model.ir_version
-    if options.opset and opset > options.opset:
-        model = _convert(model, opset, options.opset)
-    model.ir_version = min(ir, options.ir or ir)
+    if most_opset and opset > most_opset:
+        model = _convert(model, opset, most_opset)
+    model.ir_version = min(ir, most_ir or ir)
     if (opset_of(model), model.ir_version) != (opset, ir):
         onnx.save(model, path)
         onnx.checker.check_model(str(path))
-    return opset_of(model)
+    return opset, opset_of(model)
 
 
 def opset_of(model: Any) -> int:

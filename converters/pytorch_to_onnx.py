@@ -8,7 +8,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.converters.exporting import named_dimension
 from optimize.converters.pytorch_to_torchscript import to_torchscript
 from optimize.errors import Unsupported
@@ -18,7 +18,7 @@ reads = "pytorch"
 makes = "onnx"
 libraries = ("torch", "onnx", "onnxscript", "onnxruntime")
 FILE = "model.onnx"
-options = onnx_versions.Options
+options = onnx_finishing.Options
 OPSET = 20
 """What the torch.export-based exporter of torch 2.13 writes without converting versions."""
 INLINE_BYTES = 256_000_000
@@ -26,7 +26,7 @@ INLINE_BYTES = 256_000_000
 such a message holds less than 2 GB."""
 
 
-def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
     from optimize.sources.modules import load_module
 
     failures: list[str] = []
@@ -40,14 +40,14 @@ def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versi
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 export(module, model.signature, _fresh(model.signature, examples), output / FILE, opset)
-            written = onnx_versions.bring_down(output / FILE, options)
+            written = onnx_finishing.finish(output / FILE, options)
             check(output / FILE, model.signature)
         except Exception as error:  # noqa: BLE001
             # Either exporter raises whatever its passes raise; the other one is tried, and both causes are told.
             failures.append(f"{method}: {type(error).__name__}: {first_line(error)}")
             empty(output)
             continue
-        return Made(f"{method}, opset {written}", tuple(f"failed first: {failure}" for failure in failures))
+        return Made(f"{method}, {written}", tuple(f"failed first: {failure}" for failure in failures))
     raise Unsupported("; ".join(failures))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.converters.tensorflow_functions import write_onnx
 from optimize.runtimes.lean_tensorflow import prepare_environment
 from optimize.runtimes.onnx import FILE
@@ -16,11 +16,11 @@ from optimize.runtimes.saved_model import SIGNATURE
 
 reads = "saved_model"
 makes = "onnx"
-libraries = ("tensorflow-cpu", "tensorflow", "tf2onnx", "onnx")
-options = onnx_versions.Options
+libraries = ("tensorflow-cpu", "tensorflow", "tf2onnx", "onnx", "onnxruntime")
+options = onnx_finishing.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
     prepare_environment()
     import tensorflow as tf
 

@@ -14,18 +14,18 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import estimator_one_hot, onnx_versions
+from optimize.converters import estimator_one_hot, onnx_finishing
 from optimize.converters.estimator_graph import OPSETS, save_fitted, typed_inputs
 from optimize.errors import Unsupported
 
 reads = "sklearn"
 makes = "onnx"
-libraries = ("skl2onnx", "onnxmltools", "scikit-learn", "onnx")
+libraries = ("skl2onnx", "onnxmltools", "scikit-learn", "onnx", "onnxruntime")
 FILE = "model.onnx"
-options = onnx_versions.Options
+options = onnx_finishing.Options
 
 
-def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versions.Options) -> Made:
+def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
     import skl2onnx
     from skl2onnx.common import data_types
 
@@ -43,7 +43,7 @@ def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_versi
     except Exception as error:
         raise Unsupported(f"skl2onnx: {_reason(error)}") from error
     _set_locale(made)
-    return Made(f"skl2onnx, opset {save_fitted(made, model.signature, output / FILE, options)}")
+    return Made(f"skl2onnx, {save_fitted(made, model.signature, output / FILE, options)}")
 
 
 def _set_locale(model: Any) -> None:

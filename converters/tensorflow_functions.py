@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optimize.converters import onnx_versions
+from optimize.converters import onnx_finishing
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
 
@@ -41,7 +41,7 @@ def _kind(dtype: str) -> Any:
 
 
 def write_onnx(
-    outputs: Callable[..., Mapping[str, Any]], signature: Signature, path: Path, options: onnx_versions.Options
+    outputs: Callable[..., Mapping[str, Any]], signature: Signature, path: Path, options: onnx_finishing.Options
 ) -> str:
     """Convert by tf2onnx a function from the signature's inputs by position to tensors by name; gives the method.
 
@@ -66,7 +66,7 @@ def write_onnx(
     del model.graph.value_info[:]  # ONNX Runtime's quantizers infer shapes of their own, and stop where two differ.
     onnx.save(model, path)
     onnx.checker.check_model(str(path))
-    return f"tf2onnx, opset {onnx_versions.bring_down(path, options)}"
+    return f"tf2onnx, {onnx_finishing.finish(path, options)}"
 
 
 def _check_size(function: Any) -> None:

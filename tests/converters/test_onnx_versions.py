@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimize.converters.onnx_versions import Options, bring_down
+from optimize.converters.onnx_versions import bring_down
 from optimize.errors import Unsupported
 from optimize.execution.run import run
 from optimize.pipeline.loading import load
@@ -49,7 +49,7 @@ def test_an_operator_that_the_older_set_lacks_is_written_out_and_weights_beside_
     write_model(tmp_path / "model.onnx", "Gelu")
     x = np.random.default_rng(1).standard_normal((5, 16)).astype(np.float32)
     before, weights = onnx_answers(tmp_path / "model.onnx", x), (tmp_path / "model.onnx.data").stat()
-    assert bring_down(tmp_path / "model.onnx", Options(opset=19, ir=9)) == 19
+    assert bring_down(tmp_path / "model.onnx", 19, 9) == (21, 19)
     assert versions(tmp_path / "model.onnx") == (19, 9)
     assert (tmp_path / "model.onnx.data").stat() == weights
     np.testing.assert_allclose(onnx_answers(tmp_path / "model.onnx", x), before, rtol=1e-5, atol=1e-6)
@@ -58,14 +58,14 @@ def test_an_operator_that_the_older_set_lacks_is_written_out_and_weights_beside_
 def test_a_file_that_is_old_enough_is_left_as_it_is(tmp_path: Path) -> None:
     write_model(tmp_path / "model.onnx", "Relu", opset=17)
     before = (tmp_path / "model.onnx").read_bytes()
-    assert bring_down(tmp_path / "model.onnx", Options(opset=19)) == 17
+    assert bring_down(tmp_path / "model.onnx", 19, None) == (17, 17)
     assert (tmp_path / "model.onnx").read_bytes() == before
 
 
 def test_an_operator_without_an_equal_in_the_older_set_is_named(tmp_path: Path) -> None:
     write_model(tmp_path / "model.onnx", "Trilu", opset=20)
     with pytest.raises(Unsupported, match=r"of opset 20, and may be of 13 at most .* of Trilu"):
-        bring_down(tmp_path / "model.onnx", Options(opset=13))
+        bring_down(tmp_path / "model.onnx", 13, None)
 
 
 def limits(project: Project, **changes: Any) -> Any:
@@ -74,11 +74,15 @@ def limits(project: Project, **changes: Any) -> Any:
 
 def test_the_bound_is_the_images_or_the_files_own_where_that_is_lower(onnx_project: Project) -> None:
     candidates = {"formats": ["onnx"], "quantization": ["none"], "options": {"onnx-none": {"opset": 17}}}
-    assert limits(onnx_project) == {"opset": None, "ir": None}
-    assert limits(onnx_project, bundle=OLD) == {"opset": 19, "ir": 9}
-    assert limits(onnx_project, bundle=OLD, candidates=candidates) == {"opset": 17, "ir": 9}
-    assert limits(onnx_project, bundle={"container": "triton"}) == {"opset": 25, "ir": 13}
-    assert limits(onnx_project, bundle={"image": "pytorch-inference:2.6.0"}) == {"opset": None, "ir": None}
+    assert limits(onnx_project) == {"opset": None, "ir": None, "optimize": False}
+    assert limits(onnx_project, bundle=OLD) == {"opset": 19, "ir": 9, "optimize": False}
+    assert limits(onnx_project, bundle=OLD, candidates=candidates) == {"opset": 17, "ir": 9, "optimize": False}
+    assert limits(onnx_project, bundle={"container": "triton"}) == {"opset": 25, "ir": 13, "optimize": False}
+    assert limits(onnx_project, bundle={"image": "pytorch-inference:2.6.0"}) == {
+        "opset": None,
+        "ir": None,
+        "optimize": False,
+    }
 
 
 def test_an_export_for_an_old_image_is_of_its_versions_and_right_and_none_is_taken_for_another(

@@ -52,7 +52,7 @@ def test_an_unknown_key_names_its_line_and_the_nearest_key(onnx_project: Project
         ("candidates.formats=[onyx]", "'onyx' is not a format; one of"),
         ("candidates.quantization=[statik]", "'statik' is no method of quantization, did you mean 'static'?"),
         ("candidates.options={onnx-dynamik: {}}", "no such candidate, did you mean 'onnx-dynamic'?"),
-        ("candidates.options={onnx-none: {a: 1}}", "unknown key; valid here: opset, ir"),
+        ("candidates.options={onnx-none: {a: 1}}", "unknown key; valid here: opset, ir, optimize"),
         ("candidates={formats: [torchscript], options: {torchscript-none: {a: 1}}}", "nothing that makes this"),
         ("source.kind=onix", "'onix' is not a kind of source, did you mean 'onnx'?"),
         (

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from optimize.artifact import Artifact
 from optimize.commands.init import command as init
 from optimize.converters import lightgbm_to_onnx, sklearn_to_onnx, xgboost_to_onnx
-from optimize.converters.onnx_versions import Options
+from optimize.converters.onnx_finishing import Options
 from optimize.errors import Unsupported, UserError
 from optimize.golden import output_specs
 from optimize.newcomers.looking import look
