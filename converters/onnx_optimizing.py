@@ -2,7 +2,7 @@
 
 Of its levels this is `basic`. Those beyond it write operators of ONNX Runtime's own, which no converter or quantizer
 reads, and layouts of the processor at hand, which another may lack. onnxslim leaves more for the session to do: MiniLM
-opened in 0.19 s with it, 0.16 s with this and 0.20 s with neither (ONNX Runtime 1.31, one thread, medians of 9).
+opened in 0.19 s with it, 0.16 s with this and 0.20 s with neither (ONNX Runtime 1.32, one thread, medians of 9).
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 `graph.json` is `torch.export`'s graph made functional (no operator writes into its input) and otherwise left whole:
 convolutions, recurrent layers and attention stay single operators. `weights.safetensors` holds each tensor that the
-graph uses once, however many names it has. Equal models give equal bytes.
+graph uses once, however many names it has. Equal models give equal bytes. Further methods of the model that are to be
+signatures have the same two files each, in a folder of their name below `methods`.
 
     {"version": 1, "inputs": [value], "outputs": [reference], "weights": {value: tensor}, "graph": body}
     body:       {"nodes": [node], "inputs": [value], "outputs": [reference], "graphs": {name: body}}
@@ -29,6 +30,7 @@ from optimize.signature import Signature
 reads = "pytorch"
 makes = "aten_graph"
 libraries = ("torch", "safetensors")
+METHODS = "methods"
 
 # Where a tensor lives and how it lies in memory mean nothing outside torch.
 _PLACEMENT = frozenset(
@@ -37,9 +39,16 @@ _PLACEMENT = frozenset(
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
-    from optimize.sources.modules import load_module
+    from optimize.sources.modules import module_source
 
-    return export_graph(load_module(model), model.signature, examples, output)
+    source = module_source(model)
+    made = export_graph(source.positional(model.signature), model.signature, examples, output)
+    for name, method in model.signature.methods.items():
+        folder = output / METHODS / name
+        folder.mkdir(parents=True)
+        taken = {spec.name: examples[spec.name] for spec in method.inputs}
+        export_graph(source.positional(method, name), method, taken, folder)
+    return made
 
 
 def export_graph(module: Any, signature: Signature, examples: Arrays, output: Path) -> Made:

@@ -43,12 +43,14 @@ class Range:
 class Signature:
     """What a model takes and gives, in the order of its own arguments and results.
 
-    `ranges` holds the named dimensions that do not take every size.
+    `ranges` holds the named dimensions that do not take every size, `methods` the signatures of further methods of the
+    model, by the name under which a SavedModel serves each.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    methods: Mapping[str, Signature] = field(default_factory=dict)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -79,12 +81,14 @@ class Signature:
     def to_json(self) -> dict[str, Any]:
         plain = {"inputs": [s.to_json() for s in self.inputs], "outputs": [s.to_json() for s in self.outputs]}
         ranges = {name: [one.low, one.high] for name, one in self.ranges.items()}
-        return plain | ({"ranges": ranges} if ranges else {})
+        methods = {name: one.to_json() for name, one in self.methods.items()}
+        return plain | ({"ranges": ranges} if ranges else {}) | ({"methods": methods} if methods else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Signature:
         ranges = {name: Range(*ends) for name, ends in value.get("ranges", {}).items()}
-        return cls(_specs(value["inputs"]), _specs(value["outputs"]), ranges)
+        methods = {name: cls.from_json(one) for name, one in value.get("methods", {}).items()}
+        return cls(_specs(value["inputs"]), _specs(value["outputs"]), ranges, methods)
 
     def __str__(self) -> str:
         return f"({', '.join(map(str, self.inputs))}) -> ({', '.join(map(str, self.outputs))})"

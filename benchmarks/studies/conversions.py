@@ -1,7 +1,7 @@
 """What conversions cost: `python benchmarks/studies/conversions.py [memory] [time] [speed] [onnx]`, all four if none.
 
 memory  peak of every step over the model's bytes: a PyTorch module of 1 GB, its weights in safetensors
-time    of every step of a ResNet-50 over the bare library call, both in processes of their own
+time    of the steps of a ResNet-50 over the bare library call, in pairs of processes, one after the other
 speed   a SavedModel made by the interpreter over Keras's own export of the same architecture, called in turn
 onnx    peak of taking in an ONNX file of 2.2 GB over its size
 
@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from optimize.execution.events import StepResult
 from optimize.execution.run import run
 
 GIGABYTE = 1e9
@@ -57,10 +59,20 @@ pixels = torch.randn(2, 3, 224, 224)
 free = ({0: torch.export.Dim("batch")},)
 """
 BARE = {
-    "torchscript": "torch.jit.freeze(torch.jit.trace(module, pixels)).save('bare.pt')",
-    "onnx": "torch.onnx.export(module, (pixels,), 'bare.onnx', dynamo=True, dynamic_shapes=free)",
-    "exported_program": "torch.export.save(torch.export.export(module, (pixels,), dynamic_shapes=free), 'bare.pt2')",
+    "torchscript": LOAD + "torch.jit.freeze(torch.jit.trace(module, pixels)).save('bare.pt')",
+    "onnx": LOAD
+    + "torch.onnx.export(module, (pixels,), 'bare.onnx', dynamo=True, opset_version=20, dynamic_shapes=free, "
+    "external_data=False)",
+    "exported_program": LOAD
+    + "torch.export.save(torch.export.export(module, (pixels,), dynamic_shapes=free), 'bare.pt2')",
+    "openvino": "import openvino\n"
+    "openvino.save_model(openvino.convert_model('{onnx}/model.onnx'), 'bare.xml', compress_to_fp16=False)",
+    "litert": "import tensorflow\n"
+    "made = tensorflow.lite.TFLiteConverter.from_saved_model('{saved_model}').convert()\n"
+    "open('bare.tflite', 'wb').write(made)",
 }
+"""Format to what a process of its own makes it with, from the source or from another step's files."""
+PAIRS = 3
 KERAS = """
 import sys, keras, numpy as np
 keras.utils.set_random_seed(0)
@@ -110,20 +122,24 @@ def python(folder: Path, code: str, *arguments: str) -> str:
 
 def pytorch(folder: Path, factory: str, inputs: dict[str, Any], formats: list[str]) -> dict[str, Any]:
     """Records of the steps by name."""
+    return {step.step.title: step.record for step in pytorch_steps(folder, factory, inputs, formats)}
+
+
+def pytorch_steps(folder: Path, factory: str, inputs: dict[str, Any], formats: list[str]) -> list[StepResult]:
     (folder / "model.py").write_text(MODULES, encoding="utf-8")
     python(folder, BUILD, factory)
     source = {"kind": "pytorch", "factory": f"model.py:{factory}", "weights": "weights.safetensors", "inputs": inputs}
-    return records(folder, source, formats)
+    return carry_out(folder, source, formats)
 
 
-def records(folder: Path, source: dict[str, Any], formats: list[str], **sections: Any) -> dict[str, Any]:
+def carry_out(folder: Path, source: dict[str, Any], formats: list[str], **sections: Any) -> list[StepResult]:
     pipeline = {"name": "study", "source": source, "candidates": {"formats": formats, "quantization": ["none"]}}
     (folder / "pipeline.yaml").write_text(yaml.safe_dump(pipeline | sections), encoding="utf-8")
     result = run(folder / "pipeline.yaml", until="convert")
     for step in result.steps:
         if step.state != "ok":
             print(f"  {step.step.title}: {step.state}: {step.reason}")
-    return {step.step.title: step.record for step in result.steps if step.entry}
+    return [step for step in result.steps if step.entry]
 
 
 def memory(folder: Path) -> None:
@@ -139,20 +155,35 @@ def memory(folder: Path) -> None:
 
 
 def durations(folder: Path) -> None:
+    """In pairs, one after the other: the step's own worker, and a process that makes the bare call."""
     inputs = {"pixels": {"dtype": "float32", "shape": ["batch", 3, 224, 224]}}
-    found = pytorch(folder, "resnet50", inputs, [*BARE, "saved_model"])
-    print("ResNet-50, seconds of a step and of a process that makes the bare call:")
-    for name, call in BARE.items():
-        step = found[f"convert {name}"]["seconds"]
-        bare = statistics.median(_seconds(folder, LOAD + call) for _ in range(3))
-        print(f"  {name}: {step:.1f} and {bare:.1f}, {step - bare:+.1f} s")
-    for title in ("convert aten_graph", "convert saved_model"):
-        print(f"  {title}: {found[title]['seconds']:.1f} s; no other library makes it")
+    steps = {step.step.title: step for step in pytorch_steps(folder, "resnet50", inputs, [*BARE, "saved_model"])}
+    print("ResNet-50, seconds of a step's process and of one that makes the bare call, medians of pairs:")
+    for name, code in BARE.items():
+        step = steps[f"convert {name}"]
+        places = {made: str(steps[f"convert {made}"].made.files) for made in ("onnx", "saved_model")}
+        call = [sys.executable, "-W", "ignore", "-c", reduce(_put, places.items(), code)]
+        pairs = [(_again(folder, step, index), _seconds(folder, call)) for index in range(PAIRS)]
+        ours, bare = (statistics.median(times) for times in zip(*pairs, strict=True))
+        over = statistics.median(one - other for one, other in pairs)
+        print(f"  {name}: {ours:.1f} and {bare:.1f}, {over:+.1f} s ({over / bare:+.0%}), {pairs}", flush=True)
 
 
-def _seconds(folder: Path, code: str) -> float:
+def _put(code: str, place: tuple[str, str]) -> str:
+    return code.replace(f"{{{place[0]}}}", place[1])
+
+
+def _again(folder: Path, step: StepResult, index: int) -> float:
+    """Carried out again, elsewhere."""
+    worker = [sys.executable, "-m", "optimize.execution.worker", str(step.made.path)]
+    return _seconds(folder, [*worker, str(folder / "again" / f"{step.step.makes[0]}-{index}")])
+
+
+def _seconds(folder: Path, command: list[str]) -> float:
     started = time.perf_counter()
-    python(folder, code)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
     return time.perf_counter() - started
 
 
@@ -168,15 +199,16 @@ def speed(folder: Path) -> None:
 def onnx(folder: Path) -> None:
     import numpy as np
 
+    sys.path.insert(0, str(Path(__file__).parents[2]))  # The model is one of the tests'.
     from tests.sources.test_onnx import GIGABYTES, write_large_model
 
     write_large_model(folder / "model.onnx")
     np.savez(folder / "rows.npz", x=np.random.default_rng(1).standard_normal((4, 1024)).astype(np.float32))
     source = {"kind": "onnx", "file": "model.onnx"}
-    for title, record in records(folder, source, ["onnx"], data={"calibration": "rows.npz"}).items():
-        peak = record["peak_bytes"]
-        times = f"{peak / GIGABYTE:.2f} GB, {peak / GIGABYTES / GIGABYTE:.2f} times, {record['seconds']:.0f} s"
-        print(f"ONNX of {GIGABYTES} GB, {title}: peak {times}")
+    for step in carry_out(folder, source, ["onnx"], data={"calibration": "rows.npz"}):
+        peak = step.record["peak_bytes"]
+        times = f"{peak / GIGABYTE:.2f} GB, {peak / GIGABYTES / GIGABYTE:.2f} times, {step.record['seconds']:.0f} s"
+        print(f"ONNX of {GIGABYTES} GB, {step.step.title}: peak {times}")
 
 
 PARTS = {"memory": memory, "time": durations, "speed": speed, "onnx": onnx}

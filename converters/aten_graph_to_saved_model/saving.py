@@ -14,6 +14,7 @@ import tensorflow as tf
 from optimize.arrays import Array
 from optimize.converters.aten_graph_to_saved_model.interpreter import check_coverage, interpret, resolve
 from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, WeightStore, permuted_name
+from optimize.converters.pytorch_to_aten_graph import METHODS
 from optimize.converters.tensorflow_functions import tensor_specs
 from optimize.errors import ToolError
 from optimize.signature import Signature
@@ -71,24 +72,56 @@ def save(folder: Path, signature: Signature, store: Variables, output: Path) -> 
 
     Raises `Unsupported` with all operators that have no rule, before any other work.
     """
-    document = json.loads((folder / "graph.json").read_text())
-    check_coverage(document["graph"])
+    document = _read_document(folder)
     weights = read_weights(folder / "weights.safetensors")
-    save_function(_function(document, weights, store), signature, store, output)
+    further = {}
+    for name, method in signature.methods.items():
+        place = folder / METHODS / name
+        own = _shared(_read_document(place), read_weights(place / "weights.safetensors"), weights, name)
+        further[name] = _signed(_function(*own, store), method)
+    save_function(_function(document, weights, store), signature, store, output, further)
 
 
-def save_function(serve: Callable[..., Sequence[Any]], signature: Signature, store: Variables, output: Path) -> None:
+def _read_document(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "graph.json").read_text())
+    check_coverage(document["graph"])
+    return document
+
+
+def _shared(
+    document: dict[str, Any], own: Mapping[str, Array], weights: Mapping[str, Array], method: str
+) -> tuple[dict[str, Any], Mapping[str, Array]]:
+    """A method's weights under the names they have in the main graph; another array of such a name, a constant that
+    torch.export numbered, gets one of its own."""
+    names = {
+        name: name if name not in weights or np.array_equal(weights[name], array) else f"{method}/{name}"
+        for name, array in own.items()
+    }
+    renamed = {value: names[name] for value, name in document["weights"].items()}
+    return {**document, "weights": renamed}, {names[name]: array for name, array in own.items()}
+
+
+def save_function(
+    serve: Callable[..., Sequence[Any]], signature: Signature, store: Variables, output: Path,
+    further: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
     """`serve` takes the signature's inputs by position and gives its outputs, as tensors or `Value`s, in order."""
+    function = _signed(serve, signature)
+    functions = {"serving_default": function, **(further or {})}
+    signatures = {name: one.get_concrete_function() for name, one in functions.items()}
+    module = tf.Module()
+    module.weights, module.serve = store.tracked, functions
+    tf.saved_model.save(module, str(output), signatures=signatures)
+
+
+def _signed(serve: Callable[..., Sequence[Any]], signature: Signature) -> Any:
+    """With tensors by the signature's names."""
 
     def named(*inputs: Any) -> dict[str, Any]:
         outputs = serve(*inputs)
         return {name: _output(value) for name, value in zip(signature.output_names, outputs, strict=True)}
 
-    function = tf.function(named, input_signature=tensor_specs(signature.inputs), autograph=False)
-    concrete = function.get_concrete_function()
-    module = tf.Module()
-    module.weights, module.serve = store.tracked, function
-    tf.saved_model.save(module, str(output), signatures={"serving_default": concrete})
+    return tf.function(named, input_signature=tensor_specs(signature.inputs), autograph=False)
 
 
 def _function(document: Mapping[str, Any], weights: Mapping[str, Array], store: WeightStore) -> Any:

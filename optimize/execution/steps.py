@@ -21,6 +21,7 @@ from optimize.data import check_headers, random_rows, read_headers, read_rows
 from optimize.drift import DriftMeter
 from optimize.errors import UserError
 from optimize.execution.request import Request
+from optimize.further_methods import add_methods, run_methods
 from optimize.golden import (
     DRAWN_FILE,
     EVALUATION_BATCH,
@@ -64,7 +65,8 @@ def golden(request: Request, output: Path) -> dict[str, Any]:
     words = [", ".join(f"{name}={size}" for name, size in at.items()) or "fixed sizes" for at in sizes]
     (output / "cases.json").write_text(json.dumps(words), encoding="utf-8")
     runs.append((example_sizes, source.run({name: array.copy() for name, array in examples.items()})))
-    signature = replace(inputs, outputs=output_specs(inputs, runs))
+    further = run_methods(source, [(at, take(inputs, rows, at)) for at in (*sizes, example_sizes)], output)
+    signature = replace(inputs, outputs=output_specs(inputs, runs), methods=further)
     save_arrays(output / "examples.npz", examples)
     save_arrays(output / "rotation.npz", rotation(inputs, rows))
     evaluated = _run_all(source.run, whole_batches(inputs, rows, EVALUATION_BATCH))
@@ -178,6 +180,7 @@ def check(request: Request, output: Path) -> dict[str, Any]:
             raise RuntimeError(f"does not run at {words}: {type(error).__name__}: {error}") from error
         write_answers(output, index, outputs)
         meter.add(expected, outputs, words)
+    add_methods(meter, session, golden_, artifact.signature)
     payload: dict[str, Any] = {}
     rows, _ = _rows(request, Signature(artifact.signature.inputs), golden_.drawn)
     outputs = _run_all(session.run, whole_batches(artifact.signature, rows, EVALUATION_BATCH))

@@ -53,7 +53,13 @@ class SavedModelSession:
         self._constant = constant_op.constant
         self._inputs = model.signature.input_names
         self._outputs = model.signature.output_names
+        self.methods: frozenset[str] = frozenset(loaded.signatures) - {SIGNATURE}
         self.threads: int | None = config.get_intra_op_parallelism_threads()
+
+    def run_method(self, name: str, inputs: Arrays) -> Arrays:
+        """Under a signature beside the main one."""
+        result = self._loaded.signatures[name](**{key: self._constant(array) for key, array in inputs.items()})
+        return {key: as_text(tensor.numpy()) for key, tensor in result.items()}
 
     def run(self, inputs: Arrays) -> Arrays:
         result = self._function(**{name: self._constant(inputs[name]) for name in self._inputs})

@@ -10,7 +10,7 @@ from typing import Any
 from optimize.arrays import Arrays, dtype_name
 from optimize.artifact import Artifact
 from optimize.errors import UserError
-from optimize.signature import Signature
+from optimize.signature import Signature, TensorSpec
 from optimize.sources.huggingface_masks import use_plain_masks
 from optimize.stages import RuntimeSettings, stages
 
@@ -27,7 +27,7 @@ def module_source(model: Artifact) -> ModuleSource:
     module = stages("sources")[model.format].build_module(model)
     if "transformers.masking_utils" in sys.modules:
         use_plain_masks()
-    return ModuleSource(module, model.signature)
+    return ModuleSource(module, model.signature, model.options.get("methods", {}))
 
 
 def load_module(model: Artifact) -> Any:
@@ -37,15 +37,47 @@ def load_module(model: Artifact) -> Any:
 
 
 class ModuleSource:
-    """A module behind arrays by name."""
+    """A module behind arrays by name. `methods` are further methods of it, by the name that each is to have."""
 
-    def __init__(self, module: Any, signature: Signature) -> None:
+    def __init__(self, module: Any, signature: Signature, methods: Mapping[str, str] | None = None) -> None:
         import torch
 
         self.module = module
         self.signature = Signature(signature.inputs)
         self.threads: int | None = torch.get_num_threads()
         self._by_keyword = _takes_by_keyword(self.module, self.signature)
+        self._attributes = methods or {}
+        self.methods = {name: self._inputs_of(name) for name in self._attributes}
+        """Name to what the method takes."""
+
+    def _inputs_of(self, name: str) -> tuple[TensorSpec, ...]:
+        attribute = self._attributes[name]
+        method = getattr(self.module, attribute, None)
+        if not inspect.ismethod(method):
+            raise UserError(f"{type(self.module).__name__} has no method {attribute}", f"source.methods.{name}")
+        parameters = inspect.signature(method).parameters
+        given = {spec.name: spec for spec in self.signature.inputs if spec.name in parameters}
+        try:
+            inspect.signature(method).bind(**given)
+        except TypeError as error:
+            taken, there = ", ".join(parameters), ", ".join(self.signature.input_names)
+            raise UserError(
+                f"{attribute} takes {taken}, and its parameters must be among the inputs by name: {there}",
+                f"source.methods.{name}",
+            ) from error
+        return tuple(given.values())
+
+    def run_method(self, name: str, inputs: Arrays) -> Arrays:
+        import torch
+
+        with torch.inference_mode():
+            try:
+                tensors = {key: torch.from_numpy(array.copy()) for key, array in inputs.items()}
+                result = getattr(self.module, self._attributes[name])(**tensors)
+            except Exception as error:
+                message = f"{self._attributes[name]} refuses them: {type(error).__name__}: {first_line(error)}"
+                raise UserError(message, f"source.methods.{name}") from error
+        return {key: tensor.detach().numpy() for key, tensor in flatten(result).items()}
 
     def run(self, inputs: Arrays) -> Arrays:
         import torch
@@ -66,10 +98,16 @@ class ModuleSource:
             return module(**dict(zip(self.signature.input_names, tensors, strict=True)))
         return module(*tensors)
 
-    def positional(self, signature: Signature) -> Any:
+    def positional(self, signature: Signature, method: str = "") -> Any:
+        """A module of these inputs by position; `method` is the name of a further one, which it calls."""
         import torch
 
-        source, names = self, signature.output_names
+        source, names, attribute = self, signature.output_names, self._attributes.get(method, "")
+
+        def call(module: Any, tensors: list[Any]) -> Any:
+            if attribute:
+                return getattr(module, attribute)(**dict(zip(signature.input_names, tensors, strict=True)))
+            return source.call(tensors, module)
 
         class Positional(torch.nn.Module):
             """`model` is the user's own module; stages may replace it, or parts of it, by what they make of it."""
@@ -79,7 +117,7 @@ class ModuleSource:
                 self.model = source.module
 
             def forward(self, *inputs: Any) -> Any:
-                outputs = flatten(source.call(list(inputs), self.model))
+                outputs = flatten(call(self.model, list(inputs)))
                 return outputs[names[0]] if len(names) == 1 else tuple(outputs[name] for name in names)
 
         return Positional().eval()

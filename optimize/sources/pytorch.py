@@ -21,6 +21,7 @@ from optimize.stages import RuntimeSettings
 kind = "pytorch"
 libraries = ("torch", "safetensors")
 read_as = ("pytorch",)
+MAIN_SIGNATURE = "serving_default"
 
 
 class Options(SourceOptions):
@@ -39,12 +40,23 @@ class Options(SourceOptions):
     """Where the state_dict stands in a training checkpoint that holds more, an optimizer say."""
     inputs: dict[str, InputSpec] = Field(min_length=1)
     """Inputs by name, in the order of `forward`."""
+    methods: dict[str, str] = Field(default={})
+    """Further methods of the module, by the name of the signature under which a SavedModel serves each: `encode:
+    encode_text`. Each takes some of the inputs, by its parameters' names."""
 
     @field_validator("factory")
     @classmethod
     def _reference(cls, value: str | None) -> str | None:
         if value is not None:
             split_reference(value)
+        return value
+
+    @field_validator("methods")
+    @classmethod
+    def _names_of_signatures(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not name.isidentifier() or name.startswith("_") or name == MAIN_SIGNATURE:
+                raise ValueError(f"{name!r} is no name for a further signature; write a word, and not {MAIN_SIGNATURE}")
         return value
 
     @model_validator(mode="after")
@@ -74,7 +86,7 @@ def read(model: Artifact) -> Any:
 
 
 def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> ModuleSource:
-    return ModuleSource(loaded, model.signature)
+    return ModuleSource(loaded, model.signature, model.options["methods"])
 
 
 def build_module(model: Artifact) -> Any:
