@@ -36,6 +36,21 @@ def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finis
     return Made(f"optimum's exporter, {written}")
 
 
+def foresee(model: Artifact) -> str:
+    """By the architecture's name. The exporters of PyTorch are tried next."""
+    import json
+
+    import optimum.exporters.onnx.model_configs  # noqa: F401  # It tells the tasks of the architectures it knows.
+    from optimum.exporters.tasks import TasksManager
+
+    config = json.loads((model.path / model.options["folder"] / "config.json").read_text(encoding="utf-8"))
+    try:
+        TasksManager.get_supported_tasks_for_model_type(config["model_type"], "onnx", library_name="transformers")
+    except KeyError:
+        return f"optimum's exporter has no configuration for the architecture {config['model_type']}"
+    return ""
+
+
 def _export(model: Artifact, examples: Arrays, path: Path, options: onnx_finishing.Options) -> None:
     from optimum.exporters.onnx import export
 

@@ -10,6 +10,7 @@ from typing import Any
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.converters import onnx_finishing
+from optimize.converters.pytorch_to_onnx import first_line
 from optimize.sources.onnx_files import external_files
 
 reads = "onnx"
@@ -35,6 +36,16 @@ def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finis
     onnx.save(loaded, output / FILE, save_as_external_data=split, location=f"{FILE}.data")
     onnx.checker.check_model(str(output / FILE))
     return Made(f"the source's own graph, {onnx_finishing.finish(output / FILE, options)}")
+
+
+def foresee(model: Artifact) -> str:
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(model.path / model.options["file"]))
+    except onnx.checker.ValidationError as error:
+        return f"onnx.checker: {first_line(error)}"
+    return ""
 
 
 def _copy_weights(source: Path, output: Path) -> dict[str, str]:

@@ -21,21 +21,37 @@ END = 2**62
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    converted = _converted(model.path / onnx.FILE)
+    _check(converted, model.signature)
+    import openvino
+
+    openvino.save_model(converted, output / FILE, compress_to_fp16=False)
+    wide = [s.name for s in (*model.signature.inputs, *model.signature.outputs) if s.dtype in ("int64", "uint64")]
+    notes = (f"computes whole numbers in 32 bits: {', '.join(wide)} must stay within ±{MOST}",) if wide else ()
+    return Made(f"openvino.convert_model, {len(converted.get_ops())} operations", notes)
+
+
+def foresee(model: Artifact) -> str:
+    """OpenVINO reads a graph in less time than it takes to list its operators elsewhere, and maps the weights."""
+    try:
+        _converted(model.path / model.options["file"])
+    except Unsupported as error:
+        return str(error)
+    return ""
+
+
+def _converted(path: Path) -> Any:
     leave_telemetry_out()
     import openvino
     from openvino.frontend import GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure
 
     failures = (GeneralFailure, NotImplementedFailure, OpConversionFailure, OpValidationFailure)
     try:
-        converted = openvino.convert_model(model.path / onnx.FILE)
+        converted = openvino.convert_model(path)
     except failures as error:
         raise Unsupported(f"OpenVINO cannot convert the ONNX graph: {_cause(error)}") from error
-    _check(converted, model.signature)
     _check_numbers(converted)
-    openvino.save_model(converted, output / FILE, compress_to_fp16=False)
-    wide = [s.name for s in (*model.signature.inputs, *model.signature.outputs) if s.dtype in ("int64", "uint64")]
-    notes = (f"computes whole numbers in 32 bits: {', '.join(wide)} must stay within ±{MOST}",) if wide else ()
-    return Made(f"openvino.convert_model, {len(converted.get_ops())} operations", notes)
+    return converted
 
 
 def _cause(error: Exception) -> str:

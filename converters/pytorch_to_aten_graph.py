@@ -65,6 +65,17 @@ def export_graph(module: Any, signature: Signature, examples: Arrays, output: Pa
     return Made(f"torch.export ({exported.how}), functional, operators kept whole", exported.notes)
 
 
+def foresee(model: Artifact) -> str:
+    """Of an exported program, whose graph is there; a module's is first known when it is exported."""
+    if model.format != "exported_program":
+        return ""
+    from optimize.converters.aten_graph_to_saved_model.operators import OPERATORS
+    from optimize.sources.exported_program import read
+
+    left = {_operator(node) for node in _all_nodes(_functional(read(model)).graph_module)} - OPERATORS
+    return f"no TensorFlow rule for {', '.join(sorted(left))}" if left else ""
+
+
 def _functional(program: Any) -> Any:
     """No operator writes into its input, `torch.no_grad` blocks are inlined, dead code is gone.
 

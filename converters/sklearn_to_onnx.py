@@ -26,6 +26,21 @@ options = onnx_finishing.Options
 
 
 def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finishing.Options) -> Made:
+    made = _graph(model, options.opset_of(OPSETS[""]))
+    _set_locale(made)
+    return Made(f"skl2onnx, {save_fitted(made, model.signature, output / FILE, options)}")
+
+
+def foresee(model: Artifact) -> str:
+    """By making the graph, which takes less time than loading skl2onnx did."""
+    try:
+        _graph(model, OPSETS[""])
+    except Unsupported as error:
+        return str(error)
+    return ""
+
+
+def _graph(model: Artifact, opset: int) -> Any:
     import skl2onnx
     from skl2onnx.common import data_types
 
@@ -36,14 +51,12 @@ def convert(model: Artifact, examples: Arrays, output: Path, options: onnx_finis
     estimator_one_hot.register()
     inputs = typed_inputs(model.signature, data_types)
     try:
-        opsets = {**OPSETS, "": options.opset_of(OPSETS[""])}
-        made = skl2onnx.convert_sklearn(
+        opsets = {**OPSETS, "": opset}
+        return skl2onnx.convert_sklearn(
             estimator, initial_types=inputs, target_opset=opsets, options=_options(estimator)
         )
     except Exception as error:
         raise Unsupported(f"skl2onnx: {_reason(error)}") from error
-    _set_locale(made)
-    return Made(f"skl2onnx, {save_fitted(made, model.signature, output / FILE, options)}")
 
 
 def _set_locale(model: Any) -> None:

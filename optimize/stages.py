@@ -57,6 +57,10 @@ class Converter(Protocol):
 
     One that can be set also has `options`, a section of the pipeline file with a default for every key, and is given an
     instance of it as `convert`'s fourth argument, `options`. Converters that make the same format have the same one.
+
+    One that can tell beforehand that it will refuse a source, quickly and without the whole conversion, also has
+    `foresee(model: Artifact) -> str`: the reason, or nothing. `model` is the source as the user has it, its signature
+    as far as the file itself tells it. `optimize inspect` asks, each converter in a process of its own.
     """
 
     reads: str

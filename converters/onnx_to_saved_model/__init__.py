@@ -6,6 +6,7 @@ from pathlib import Path
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.errors import Unsupported
 from optimize.runtimes.lean_tensorflow import leave_keras_out
 
 reads = "onnx"
@@ -19,6 +20,18 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
 
     save(model.path / "model.onnx", model.signature, output)
     return Made("one TensorFlow rule per ONNX operator")
+
+
+def foresee(model: Artifact) -> str:
+    """Without TensorFlow: by the table of operators that have a rule."""
+    from optimize.converters.onnx_to_saved_model.graph import check_coverage, read_graph
+    from optimize.converters.onnx_to_saved_model.operators import OPERATORS
+
+    try:
+        check_coverage(read_graph(model.path / model.options["file"], OPERATORS), OPERATORS)
+    except Unsupported as error:
+        return str(error)
+    return ""
 
 
 def supported_operators() -> tuple[str, ...]:

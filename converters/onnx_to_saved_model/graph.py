@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,27 @@ def _write_defaults(node: onnx.NodeProto) -> None:
     for name, attribute in defs.get_schema(node.op_type, node.domain).attributes.items():
         if name not in given and attribute.default_value.name:
             node.attribute.append(attribute.default_value)
+
+
+def check_coverage(graph: Graph, rules: Container[str]) -> None:
+    """Raises `Unsupported` with every operator that has no rule, and the nodes that are such."""
+    missing: dict[str, list[str]] = {}
+    for node in all_nodes(graph.nodes):
+        name = operator_name(node.domain, node.op_type)
+        if name not in rules:
+            missing.setdefault(name, []).append(place(node))
+    if missing:
+        lines = [f"{name}, node {_some(places)}" for name, places in sorted(missing.items())]
+        raise Unsupported("no TensorFlow rule for " + "; ".join(lines))
+
+
+def place(node: onnx.NodeProto) -> str:
+    return node.name or f"making {', '.join(name for name in node.output if name)}"
+
+
+def _some(places: list[str], limit: int = 3) -> str:
+    more = len(places) - limit
+    return ", ".join(places[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 def subgraph(proto: onnx.GraphProto, outer: Graph) -> Graph:

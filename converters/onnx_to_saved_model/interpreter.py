@@ -18,9 +18,9 @@ from optimize.converters.aten_graph_to_saved_model.values import Value, Weight, 
 from optimize.converters.onnx_to_saved_model.graph import (
     Graph,
     Type,
-    all_nodes,
     names_read,
     operator_name,
+    place,
     subgraph,
     subgraphs,
 )
@@ -108,27 +108,6 @@ def _decoded(value: Any) -> Any:
     return [_decoded(item) for item in value] if isinstance(value, list) else value
 
 
-def check_coverage(graph: Graph) -> None:
-    """Raises `Unsupported` with every operator that has no rule, and the nodes that are such."""
-    missing: dict[str, list[str]] = {}
-    for node in all_nodes(graph.nodes):
-        name = operator_name(node.domain, node.op_type)
-        if name not in RULES:
-            missing.setdefault(name, []).append(_place(node))
-    if missing:
-        lines = [f"{name}, node {_some(places)}" for name, places in sorted(missing.items())]
-        raise Unsupported("no TensorFlow rule for " + "; ".join(lines))
-
-
-def _place(node: onnx.NodeProto) -> str:
-    return node.name or f"making {', '.join(name for name in node.output if name)}"
-
-
-def _some(places: list[str], limit: int = 3) -> str:
-    more = len(places) - limit
-    return ", ".join(places[:limit]) + (f" and {more} more" if more > 0 else "")
-
-
 def interpret(graph: Graph, environment: Environment, store: WeightStore) -> list[Any]:
     """The graph's outputs. `environment` holds its inputs by name."""
     environment |= {name: Weight(name, array, store) for name, array in graph.arrays.items()}
@@ -146,7 +125,7 @@ def _run(node: Node, operands: Sequence[Any]) -> list[Any]:
         with tf.name_scope(safe_name(node.proto.name or node.proto.op_type)):
             return _results(node, operands)
     except (Unsupported, ValueError, TypeError, NotImplementedError, tf.errors.OpError) as error:
-        raise Unsupported(f"{node.operator}, node {_place(node.proto)}: {error}") from error
+        raise Unsupported(f"{node.operator}, node {place(node.proto)}: {error}") from error
 
 
 def _results(node: Node, operands: Sequence[Any]) -> list[Any]:

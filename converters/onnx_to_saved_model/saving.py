@@ -7,8 +7,8 @@ from typing import Any
 
 from optimize.converters.aten_graph_to_saved_model.saving import Variables, save_function
 from optimize.converters.aten_graph_to_saved_model.values import Value
-from optimize.converters.onnx_to_saved_model.graph import read_graph
-from optimize.converters.onnx_to_saved_model.interpreter import check_coverage, interpret
+from optimize.converters.onnx_to_saved_model.graph import check_coverage, read_graph
+from optimize.converters.onnx_to_saved_model.interpreter import interpret
 from optimize.converters.onnx_to_saved_model.rules import RULES
 from optimize.signature import Signature
 
@@ -16,7 +16,7 @@ from optimize.signature import Signature
 def save(path: Path, signature: Signature, output: Path) -> None:
     """Raises `Unsupported` with all operators that have no rule, before any other work."""
     graph = read_graph(path, frozenset(RULES))
-    check_coverage(graph)
+    check_coverage(graph, RULES)
     store = Variables()
 
     def serve(*inputs: Any) -> list[Any]:

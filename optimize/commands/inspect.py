@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from optimize.newcomers.looking import Seen
+    from optimize.newcomers.paths import Way
 
 
 @click.command(name="inspect")
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
 def command(model: Path, as_json: bool) -> int:
     """Say what MODEL is: kind, signature, parameters, size, operators, and what can be made of it."""
     from optimize.newcomers.details import details
+    from optimize.newcomers.foreseeing import refusals
     from optimize.newcomers.looking import look
+    from optimize.newcomers.paths import paths_from
     from optimize.sources.base import sources
 
     seen = look(model)
     # What would run code on loading is told from its bytes alone.
     found = {} if seen.trust or seen.weights else details(seen.kind, seen.path)
-    usable = seen.kind in sources()
+    ways = paths_from(seen.kind) if seen.kind in sources() else ()
+    # What cannot be looked into by its own library cannot be converted either, and says so already.
+    refused = {} if not found or "problem" in found else refusals(seen.kind, seen.path, found, ways)
     if as_json:
-        _print_json(seen, found, usable)
+        _print_json(seen, found, ways, refused)
     else:
         _print(seen, found)
-        _print_paths(seen, usable)
+        _print_paths(seen, ways, refused)
     return 0
 
 
@@ -53,26 +58,31 @@ def _print(seen: Seen, found: Mapping[str, Any]) -> None:
         click.echo(f"  loading it would execute {', '.join(seen.trust)}: it needs `trust: true` in the pipeline file")
 
 
-def _print_paths(seen: Seen, usable: bool) -> None:
-    from optimize.newcomers.paths import paths_from
+def _print_paths(seen: Seen, ways: Sequence[Way], refused: Mapping[str, str]) -> None:
     from optimize.sources.base import sources
 
-    if not usable:
+    if not ways:
         click.echo(f"this release has no source of kind {seen.kind}; it has {', '.join(sources())}")
         return
     click.echo("what can be made of it:")
-    for path in paths_from(seen.kind):
-        click.echo(f"  {path.candidate:<22} {path.words}")
+    reached = {way.format for way in ways if way.stages}
+    for way in (way for way in ways if way.format in reached):
+        doubt = [name for name in way.stages if name in refused]
+        click.echo(f"  {way.candidate:<24} {way.words}{f'; {doubt[0]} refuses it' if doubt else ''}")
+    others = dict.fromkeys(way.format for way in ways if way.format not in reached)
+    if others:
+        click.echo(f"  no converter leads to {', '.join(others)}")
+    for name, reason in refused.items():
+        click.echo(f"{name} refuses this model: {reason}")
 
 
-def _print_json(seen: Seen, found: Mapping[str, Any], usable: bool) -> None:
+def _print_json(seen: Seen, found: Mapping[str, Any], ways: Sequence[Way], refused: Mapping[str, str]) -> None:
     import json
 
-    from optimize.newcomers.paths import paths_from
-
-    paths = {path.candidate: path.words for path in paths_from(seen.kind)} if usable else {}
+    paths = {path.candidate: path.words for path in ways}
     told = {
         "path": str(seen.path), "kind": seen.kind, "what": seen.what, "size_bytes": seen.size_bytes,
         "facts": list(seen.facts), "weights": seen.weights, "executes": list(seen.trust), "candidates": paths,
+        "refusals": refused,
     }  # fmt: skip
     click.echo(json.dumps({**told, **found, "facts": [*seen.facts, *found.get("facts", ())]}, indent=2))

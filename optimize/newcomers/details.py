@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,30 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-LIMIT_S = 120
-MARK = "details: "
-"""In front of the answer, so that what a library prints on its own is not taken for it."""
+from optimize.newcomers.asking import answer, ask
 
 
 def details(kind: str, path: Path) -> Mapping[str, Any]:
     """`signature`, `parameters`, `operators`, `facts`, or `problem` in words; never raises for what is in the model."""
-    if kind not in READERS:
-        return {}
-    command = [sys.executable, "-m", "optimize.newcomers.details", kind, str(path)]
-    from optimize.execution.process import clean_environment
-
-    try:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=LIMIT_S, env=clean_environment(), check=False
-        )
-    except subprocess.TimeoutExpired:
-        return {"problem": f"it was still loading after {LIMIT_S} s"}
-    for line in ended.stdout.splitlines():
-        if line.startswith(MARK):
-            found: Mapping[str, Any] = json.loads(line.removeprefix(MARK))
-            return found
-    last = (ended.stderr.strip().splitlines() or [f"the process ended with status {ended.returncode}"])[-1]
-    return {"problem": last[:300]}
+    return ask(__name__, kind, str(path)) if kind in READERS else {}
 
 
 def _onnx(path: Path) -> dict[str, Any]:
@@ -58,7 +38,8 @@ def _onnx(path: Path) -> dict[str, Any]:
 
 def _onnx_value(onnx: Any, value: Any) -> dict[str, Any]:
     tensor = value.type.tensor_type
-    dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    text = tensor.elem_type == onnx.TensorProto.STRING
+    dtype = "str" if text else str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     shape = [d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim]
     return {"name": value.name, "dtype": dtype, "shape": [_dimension(d, i) for i, d in enumerate(shape)]}
 
@@ -185,14 +166,5 @@ READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-def main(kind: str, path: str) -> int:
-    try:
-        found = READERS[kind](Path(path))
-    except Exception as error:  # noqa: BLE001  Whatever a library raises about a file is the answer about it.
-        found = {"problem": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-    print(MARK + json.dumps(found))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(answer(lambda: READERS[sys.argv[1]](Path(sys.argv[2]))))

@@ -10,26 +10,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optimize.artifact import Artifact
+from optimize.signature import Signature
+
 ROWS = 4
 
 
 def opened(kind: str, path: Path) -> dict[str, Any]:
     """`inputs`, `outputs`, and what else this kind tells. Raises what opening it raises."""
-    from optimize.artifact import Artifact
-    from optimize.signature import Signature
     from optimize.sources.base import sources
     from optimize.stages import RuntimeSettings
 
     module: Any = sources()[kind]
-    key = next(iter(module.Options.model_fields.keys() & {"file", "folder"}))
-    options = module.Options.model_validate({"kind": kind, key: path.name})
-    model = Artifact(path.parent, kind, "source", Signature(()), options.model_dump(mode="json"))
+    model = source_artifact(kind, path, Signature(()))
     settings = RuntimeSettings()
     module.prepare(settings)
     loaded = module.read(model)
     source = module.open(loaded, model, settings)
     about = {"keras": _keras, "huggingface": _huggingface, "sklearn": _estimator}.get(kind, _booster)
     return _signature(source) | about(loaded)
+
+
+def source_artifact(kind: str, path: Path, signature: Signature) -> Artifact:
+    """The model as a stage reads it that starts from the source, with its section's defaults."""
+    from optimize.sources.base import sources
+
+    module: Any = sources()[kind]
+    key = next(iter(module.Options.model_fields.keys() & {"file", "folder"}))
+    options = module.Options.model_validate({"kind": kind, key: path.name})
+    return Artifact(path.parent, kind, "source", signature, options.model_dump(mode="json"))
 
 
 def _signature(source: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from optimize.pipeline.schema import Benchmark
 from optimize.reports.figures import ColdStart
 from optimize.reports.model import BaselineReport, CandidateReport, Report, TargetReport
 from optimize.reports.searching import search_lines
+from optimize.reports.table import digits
 
 DISAGREE = 0.05
 WORDS = {"cpu": "processor time", "minima": "fastest calls"}
@@ -76,8 +77,8 @@ def measurement_warnings(measured: Mapping[str, Any], benchmark: Benchmark) -> l
     for name, ratio in ratios.items():
         apart = {word: ratio[word] for word in ("cpu", "minima") if abs(ratio[word] / ratio["value"] - 1) > DISAGREE}
         if apart:
-            words = ", ".join(f"{value:.2f}× by {WORDS[word]}" for word, value in apart.items())
-            warnings.append(f"{name} takes {ratio['value']:.2f}× the source's time by medians, and {words}")
+            words = ", ".join(f"{digits(value)}× by {WORDS[word]}" for word, value in apart.items())
+            warnings.append(f"{name} takes {digits(ratio['value'])}× the source's time by medians, and {words}")
     return warnings
 
 

@@ -30,6 +30,55 @@ def test_a_state_dict_tells_its_weights_and_paths(capsys: Any) -> None:
     assert said["candidates"]["saved_model-none"].startswith("pytorch_to_aten_graph")
 
 
+def write_onnx(path: Path, operator: str, domain: str = "", reads: str = "x") -> None:
+    onnx = pytest.importorskip("onnx")
+    text = operator == "StringNormalizer"
+    x, y = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.STRING if text else onnx.TensorProto.FLOAT, ["n"])
+        for name in ("x", "y")
+    )
+    node = onnx.helper.make_node(operator, [reads], ["y"], name="one", domain=domain)
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.acme", 1)]
+    graph = onnx.helper.make_graph([node], "g", [x], [y])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+
+
+def told(path: Path, capsys: Any) -> Any:
+    assert run_command(["inspect", str(path), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("operator", "domain", "missing"),
+    [("StringNormalizer", "", "StringNormalizer"), ("Fancy", "com.acme", "com.acme.Fancy")],
+)
+def test_operators_that_a_converter_has_no_rule_for_are_told_as_the_conversion_would(
+    operator: str, domain: str, missing: str, tmp_path: Path, capsys: Any
+) -> None:
+    pytest.importorskip("openvino")
+    from optimize.artifact import Artifact
+    from optimize.converters import onnx_to_openvino
+    from optimize.errors import Unsupported
+    from optimize.signature import Signature
+
+    write_onnx(tmp_path / "model.onnx", operator, domain)
+    refused = told(tmp_path / "model.onnx", capsys)["refusals"]
+    assert refused.keys() == {"onnx_to_saved_model", "onnx_to_openvino"}
+    assert refused["onnx_to_saved_model"] == f"no TensorFlow rule for {missing}, node one"
+    with pytest.raises(Unsupported) as raised:
+        onnx_to_openvino.convert(Artifact(tmp_path, "onnx", "none", Signature(())), {}, tmp_path)
+    assert refused["onnx_to_openvino"] == str(raised.value) and missing in str(raised.value)
+
+
+def test_a_graph_that_is_not_whole_is_refused_in_the_checkers_words_and_a_good_one_by_none(
+    tmp_path: Path, capsys: Any
+) -> None:
+    write_onnx(tmp_path / "cut.onnx", "Relu", reads="missing")
+    assert told(tmp_path / "cut.onnx", capsys)["refusals"]["onnx_file"].startswith("onnx.checker: Nodes in a graph")
+    write_onnx(tmp_path / "good.onnx", "Relu")
+    assert told(tmp_path / "good.onnx", capsys)["refusals"] == {}
+
+
 @pytest.mark.parametrize("content", [b"", b"not onnx at all"])
 def test_a_file_that_only_looks_like_a_model_is_said(content: bytes, tmp_path: Path, capsys: Any) -> None:
     pytest.importorskip("onnx")

@@ -29,8 +29,8 @@ from onnx.backend.test.loader import load_model_tests  # noqa: E402
 from optimize.converters.aten_graph_to_saved_model.saving import Variables  # noqa: E402
 from optimize.converters.aten_graph_to_saved_model.values import Value  # noqa: E402
 from optimize.converters.onnx_to_saved_model.coverage import PACKAGE, document, table  # noqa: E402
-from optimize.converters.onnx_to_saved_model.graph import operator_name, prepared  # noqa: E402
-from optimize.converters.onnx_to_saved_model.interpreter import check_coverage, interpret  # noqa: E402
+from optimize.converters.onnx_to_saved_model.graph import check_coverage, operator_name, prepared  # noqa: E402
+from optimize.converters.onnx_to_saved_model.interpreter import interpret  # noqa: E402
 from optimize.converters.onnx_to_saved_model.rules import RULES  # noqa: E402
 
 # What these take as their later inputs, exporters write as constants; ONNX's cases feed it to the model.
@@ -95,7 +95,7 @@ def _run(model: Any, inputs: list[Any], expected: list[Any], case: Any) -> str:
     for name in _parameters(model):
         model.graph.initializer.append(numpy_helper.from_array(np.asarray(arrays.pop(name)), name))
     graph = prepared(model, {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}, frozenset(RULES))
-    check_coverage(graph)
+    check_coverage(graph, RULES)
 
     def serve(*tensors: Any) -> list[Any]:
         return [v.tensor for v in interpret(graph, dict(zip(arrays, map(Value, tensors), strict=True)), Variables())]

@@ -71,7 +71,34 @@ def test_inspect_tells_the_whole_signature(
     assert run_command(["inspect", str(models / model)]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in words), said
-    assert "onnx-none" in said
+    assert "onnx-none" in said and "refuses" not in said
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("bessel.pt2", "pytorch_to_aten_graph refuses this model: no TensorFlow rule for aten.special_bessel_j0"),
+        ("propagated.skops", "sklearn_to_onnx refuses this model: skl2onnx: MissingShapeCalculator"),
+    ],
+)
+def test_inspect_tells_in_a_converters_own_words_why_it_refuses_this_model(
+    model: str, reason: str, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["inspect", str(models / model)]) == 0
+    assert reason in capsys.readouterr().out
+
+
+def test_an_architecture_that_optimum_does_not_know_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("optimum.exporters.onnx")
+    from optimize.converters.huggingface_to_onnx import foresee
+    from optimize.newcomers.opening import source_artifact
+    from optimize.signature import Signature
+
+    (tmp_path / "hub").mkdir()
+    for name, refusal in (("bert", ""), ("reformer", "optimum's exporter has no configuration for the architecture")):
+        (tmp_path / "hub" / "config.json").write_text(json.dumps({"model_type": name}), encoding="utf-8")
+        said = foresee(source_artifact("huggingface", tmp_path / "hub", Signature(())))
+        assert said.startswith(refusal) and bool(said) == bool(refusal)
 
 
 def test_of_a_pickle_init_asks_whether_it_is_trusted_and_elsewhere_leaves_the_question_in_the_file(

@@ -25,9 +25,13 @@ class Net(nn.Module):
 
 
 def torch_models(folder: Path) -> None:
-    """A state_dict, a training checkpoint, TorchScript, an exported program; data beside those that keep no shapes."""
+    """A state_dict, a training checkpoint, TorchScript, two exported programs; data beside those that keep no shapes."""
     import numpy as np
     import torch
+
+    class _Bessel(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.special.bessel_j0(x)
 
     names: dict[str, type[torch.nn.Module]] = {}
     exec(NET, names)
@@ -44,6 +48,7 @@ def torch_models(folder: Path) -> None:
     batch = torch.export.Dim("batch")
     program = torch.export.export(net, (x,), dynamic_shapes=({0: batch},))
     torch.export.save(program, folder / "net.pt2")
+    torch.export.save(torch.export.export(_Bessel(), (x,)), folder / "bessel.pt2")
 
 
 def transformers_models(folder: Path) -> None:
@@ -89,12 +94,14 @@ def sklearn_models(folder: Path) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from sklearn.semi_supervised import LabelPropagation
 
     x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int64)
     fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
     (folder / "net.pkl").write_bytes(pickle.dumps(fitted))
     skops.io.dump(fitted, folder / "net.skops")
+    skops.io.dump(LabelPropagation().fit(x, y), folder / "propagated.skops")
     xgboost.XGBClassifier(n_estimators=3, max_depth=2).fit(x, y).save_model(folder / "net.json")
     lightgbm.LGBMClassifier(n_estimators=3, min_child_samples=2, verbose=-1).fit(x, y).booster_.save_model(
         str(folder / "net.txt")

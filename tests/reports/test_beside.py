@@ -27,7 +27,7 @@ def test_nothing_is_said_where_the_ratios_agree_and_are_narrow() -> None:
 
 def test_ratios_that_disagree_by_more_than_five_percent_are_told() -> None:
     (warning,) = measurement_warnings(measured(cpu=0.6), Benchmark())
-    assert warning == "a takes 0.50× the source's time by medians, and 0.60× by processor time"
+    assert warning == "a takes 0.500× the source's time by medians, and 0.600× by processor time"
 
 
 def test_an_interval_that_stayed_wide_is_told_with_the_time_that_a_narrow_one_would_take() -> None:
