@@ -72,6 +72,13 @@ def test_the_verdict_says_where_ours_is_behind():
     assert "above 1.05 on LSTM" in said
 
 
+def test_the_verdict_says_where_ours_drifts_more_than_the_best_peer():
+    nearer = result("lstm", 0.97, **{"optimum-dynamic": peer(0.99, 0.9)})
+    farther = result("minilm", **{"nncf-openvino": peer(0.9962, 0.9)})
+    assert "Ours drifts more than the best peer on MiniLM (real weights)." in verdict([nearer, farther])
+    assert "Ours drifts nowhere more than the best peer." in verdict([nearer])
+
+
 def test_the_page_shows_every_artifact_with_what_became_of_it():
     one = result(
         timed={"nncf-openvino": {"ratio": 0.9, "ci": [0.88, 0.92]}},
@@ -84,7 +91,8 @@ def test_the_page_shows_every_artifact_with_what_became_of_it():
     )
     text = page(study(one))
     assert (
-        "| MiniLM (real weights) | litert-dynamic | 0.9960 | NNCF on OpenVINO | 0.9950 | 0.900 [0.880, 0.920] |" in text
+        "| MiniLM (real weights) | litert-dynamic | 0.9960 | NNCF on OpenVINO | 0.9950 | yes | 0.900 [0.880, 0.920] |"
+        in text
     )
     assert "| Optimum, dynamic | 0.9920 | 0.500 [0.500, 0.500] | short timing only |" in text
     assert "| Optimum, static | 0.1000 | 1.300 [1.300, 1.300] | drifted |" in text
