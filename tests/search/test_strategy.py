@@ -141,3 +141,24 @@ def test_what_stayed_wrong_as_a_whole_is_named_with_why() -> None:
     space = Space((DYNAMIC, STATIC))
     assert space.left_out([wrong(Proposal("onnx", "dynamic"))]) == ["onnx-dynamic: no option"]
     assert space.left_out([right(Proposal("onnx", "dynamic"))]) == []
+
+
+def test_settings_are_tuned_before_layers_go_back_to_float_and_the_mended_are_given_what_was_kept() -> None:
+    space = Space((DYNAMIC, STATIC), {"onnx": ({"spinning": False},)})
+    speed = {False: 0.5, True: 0.4}
+
+    def answer(proposal: Proposal) -> Trial:
+        if proposal.method == "static":
+            return wrong(proposal)
+        return right(proposal, speed[bool(proposal.settings)])
+
+    questions = [q for q in asked(space, answer) if isinstance(q, Proposal)]
+    assert [q.method for q in questions[:3]] == ["dynamic", "static", "dynamic"]
+    assert all(q.settings == {"spinning": False} for q in questions if "exclude" in q.options)
+
+
+def test_the_format_that_is_the_fastest_is_tuned_first() -> None:
+    other = Way("openvino", "dynamic", False)
+    space = Space((DYNAMIC, other), {"onnx": ({"spinning": False},), "openvino": ({"fixed_sizes": True},)})
+    questions = asked(space, lambda p: right(p, 0.5 if p.format == "onnx" else 0.3))
+    assert [q.format for q in questions[2:]] == ["openvino", "onnx"]
