@@ -14,7 +14,8 @@ from optimize.benchmarks.noise import Evidence, judge_noise
 from optimize.benchmarks.statistics import (
     RESAMPLES,
     Ratio,
-    median_interval,
+    mean_interval,
+    mean_of_medians,
     median_of_few,
     paired_ratio,
     percentile,
@@ -156,10 +157,13 @@ def _cold_figures(one: Samples) -> dict[str, Any]:
 def latency(one: Samples) -> dict[str, Any]:
     """In-process calls at batch 1, the candidate alone on the cores it is pinned to, others asleep."""
     calls = np.concatenate([row["ns"] for rows in one.slices for row in rows]) / 1e6
-    low, high = median_interval([medians / 1e6 for medians in round_medians(one)])
+    p50 = percentile(calls, 0.5)
+    low, high = mean_interval([medians / 1e6 for medians in round_medians(one)])
+    if p50 is not None:
+        low, high = min(low, p50), max(high, p50)
     figures = summary(
         {
-            "p50_ms": percentile(calls, 0.5), "p90_ms": percentile(calls, 0.9), "p99_ms": percentile(calls, 0.99),
+            "p50_ms": p50, "p90_ms": percentile(calls, 0.9), "p99_ms": percentile(calls, 0.99),
             "min_ms": float(calls.min()), "mean_ms": float(calls.mean()), "n": len(calls),
             "rounds": sum(len(rows) for rows in one.slices), "generations": len(one.slices),
         }
@@ -181,7 +185,7 @@ def _ratio_figures(design: Design, reference: Samples, one: Samples) -> dict[str
 
 def _estimate(reference: Samples, one: Samples, figure: str) -> float:
     """A ratio that stands beside the headline, without an interval of its own."""
-    return math.exp(np.median(np.concatenate(differences(log_rounds(reference, figure), log_rounds(one, figure)))))
+    return math.exp(mean_of_medians(differences(log_rounds(reference, figure), log_rounds(one, figure))))
 
 
 def memory(one: Samples) -> dict[str, Any]:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimize.benchmarks.statistics import NEEDED, median_interval, median_of_few, paired_ratio, percentile
+from optimize.benchmarks.statistics import (
+    NEEDED,
+    mean_interval,
+    mean_of_medians,
+    median_of_few,
+    paired_ratio,
+    percentile,
+)
 
 POSITIVE = st.floats(1e-3, 1e3)
 
@@ -36,9 +43,11 @@ def test_the_interval_holds_the_estimate_and_the_inverse_ratio_is_the_mirror(rou
     assert mirror.value == pytest.approx(1 / ratio.value)
 
 
-def simulate(rng: np.random.Generator, truth: float, generations: int = 5, rounds: int = 40) -> list[np.ndarray]:
+def simulate(
+    rng: np.random.Generator, truth: float, generations: int = 5, rounds: int = 40, between: float = 0.003
+) -> list[np.ndarray]:
     """Log ratios with noise between generations as well as within."""
-    shifts = rng.normal(0, 0.003, generations)
+    shifts = rng.normal(0, between, generations)
     return [math.log(truth) + shift + rng.normal(0, 0.03, rounds) for shift in shifts]
 
 
@@ -51,6 +60,14 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     assert covered >= 170, f"a 95 % interval covered {covered / 2:.0f} %"
 
 
+def test_where_processes_differ_more_than_rounds_the_estimate_beats_the_median_of_all() -> None:
+    rng = np.random.default_rng(0)
+    trials = [simulate(rng, 1.05, between=0.03) for _ in range(2000)]
+    errors = np.array([(np.median(np.concatenate(t)), mean_of_medians(t)) for t in trials]) - math.log(1.05)
+    of_all, of_means = np.sqrt((errors**2).mean(axis=0))
+    assert of_means < of_all
+
+
 def test_a_generation_that_is_off_widens_the_interval() -> None:
     rng = np.random.default_rng(0)
     calm = [rng.normal(0, 0.01, 50) for _ in range(5)]
@@ -59,8 +76,9 @@ def test_a_generation_that_is_off_widens_the_interval() -> None:
 
 
 def test_unequal_generations_are_taken_alike() -> None:
-    low, high = median_interval([np.zeros(10), np.zeros(500), np.zeros(30)])
+    low, high = mean_interval([np.zeros(10), np.zeros(500), np.zeros(30)])
     assert low == high == 0
+    assert mean_of_medians([np.zeros(10), np.full(500, 3.0), np.zeros(20)]) == pytest.approx(1)
 
 
 def test_the_median_of_five_has_all_five_as_its_interval() -> None:
