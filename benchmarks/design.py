@@ -14,13 +14,17 @@ class Design:
     names: tuple[str, ...]
     reference: str
     processes: int
+    """Generations at least."""
     budget_s: float
+    """For the rounds of all generations."""
     half_width: float
     seed: int
     cold: bool = False
     """Whether cold starts are also taken with the artifact's files out of the page cache."""
     least_calls: int = 0
     """Calls that each candidate is given at least, as a gate on a percentile needs them."""
+    total_s: float = 0.0
+    """Generations are added for as long as the whole is expected to end by then and an interval is wide."""
 
     @property
     def control(self) -> str:

@@ -28,7 +28,7 @@ def run_experiment(request: Request, output: Path) -> dict[str, Any]:
     wanted = request.parameters
     design = Design(
         tuple(request.artifacts), wanted["reference"], wanted["processes"], wanted["budget_s"], wanted["half_width"],
-        wanted["seed"], wanted["cold"], wanted["least_calls"],
+        wanted["seed"], wanted["cold"], wanted["least_calls"], wanted["total_s"],
     )  # fmt: skip
 
     def start(name: str, generation: int) -> Subject:

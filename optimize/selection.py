@@ -97,7 +97,7 @@ def undecided_regression(choice: Choice, candidates: Sequence[Judged]) -> Choice
     found = winner.regression
     undecided = (
         f"{winner.name} {in_words(found)}, which is neither within nor over the margin of {found['margin']:.1%}, or "
-        f"the machine differed from itself by more than half of it; raise benchmark.budget_s, or take a quieter machine"
+        "the machine differed from itself by more than half of it; raise benchmark.processes, or take a quieter machine"
     )
     return Choice(None, choice.reasons, undecided)
 
@@ -181,7 +181,7 @@ def demand_verdict(
     if winner is None or ratio is None or ratio["verdict"] == "conclusive":
         return choice
     width = f"±{ratio['half_width']:.1%} where ±{half_width:.1%} was asked for"
-    undecided = f"the interval of {winner.name} is {width}; raise benchmark.budget_s, or take a quieter machine"
+    undecided = f"the interval of {winner.name} is {width}; raise benchmark.processes, or take a quieter machine"
     return Choice(None, choice.reasons, undecided)
 
 

@@ -83,6 +83,7 @@ def measure_parameters(
         "cpus": cores[-runner.threads :],  # The first core is where a machine's interrupts go.
         "processes": benchmark.processes,
         "budget_s": benchmark.budget_s,
+        "total_s": benchmark.total_s,
         # A gate on regression needs intervals that fit well within its margin.
         "half_width": min(benchmark.half_width, margin / 2) if margin else benchmark.half_width,
         "seed": benchmark.seed,

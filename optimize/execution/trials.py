@@ -171,7 +171,7 @@ class Trials:
         modules = {BASE: module, TRIAL: module}
         parameters = measure_parameters(runner, modules, self._emulation, settings) | {
             "reference": BASE, "processes": PROCESSES, "budget_s": min(MOST_S, benchmark.budget_s), "cold": False,
-            "least_calls": 0, "throughput": None,
+            "total_s": 0.0, "least_calls": 0, "throughput": None,
         }  # fmt: skip
         artifacts = {BASE: runner.artifact(plain.artifact), TRIAL: runner.artifact(candidate.artifact)}
         inputs = {BASE: plain.artifact, TRIAL: candidate.artifact}

@@ -140,11 +140,15 @@ class Benchmark(Section):
     """How it is measured."""
 
     processes: Annotated[int, Field(ge=3, le=100)] = 5
-    """Fresh processes per candidate: each start is a cold-start sample, and holds a generation of latency rounds."""
+    """Fresh processes per candidate, at least: each start is a cold-start sample, and holds a generation of latency
+    rounds."""
     threads: PositiveInt | None = None
     """Intra-operator threads; by default the physical cores of the target, at most those of this machine."""
     budget_s: PositiveFloat = 10.0
     """Time for latency rounds, starts not counted."""
+    total_s: Annotated[float, Field(ge=0)] = 60.0
+    """While an interval is wider than `half_width` and `budget_s` is not spent, generations are added to `processes` as
+    long as the whole is expected to end within so many seconds."""
     cold_page_cache: bool = False
     """Also take cold starts with the artifact's files out of the page cache; where the kernel lets go of them."""
     throughput: Throughput | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,11 +69,12 @@ def measurement_warnings(measured: Mapping[str, Any], benchmark: Benchmark) -> l
     warnings = []
     wide = {name: ratio["half_width"] for name, ratio in ratios.items() if ratio["verdict"] == "inconclusive"}
     if wide:
-        # An interval narrows with the root of the rounds.
-        enough = benchmark.budget_s * (max(wide.values()) / benchmark.half_width) ** 2
+        # An interval narrows with the root of the generations.
+        generations = max(measured[name]["latency"]["generations"] for name in wide)
+        enough = math.ceil(generations * (max(wide.values()) / benchmark.half_width) ** 2)
         warnings.append(
-            f"intervals wider than ±{benchmark.half_width:.1%} after benchmark.budget_s: {', '.join(wide)} "
-            f"(±{max(wide.values()):.1%}); about {enough:.0f} s would narrow them, or a quieter machine"
+            f"intervals wider than ±{benchmark.half_width:.1%} after {generations} processes each: {', '.join(wide)} "
+            f"(±{max(wide.values()):.1%}); about {enough} (benchmark.processes) would narrow them, or a quieter machine"
         )
     for name, ratio in ratios.items():
         apart = {word: ratio[word] for word in ("cpu", "minima") if abs(ratio[word] / ratio["value"] - 1) > DISAGREE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimize.benchmarks.design import Design
-from optimize.benchmarks.experiment import BLOCK, MIN_ROUNDS, collect, collect_cold, slice_calls
+from optimize.benchmarks.experiment import collect, collect_cold
 from optimize.benchmarks.figures import report
+from optimize.benchmarks.slices import slice_calls
+from optimize.benchmarks.stopping import BLOCK, MIN_ROUNDS
 from optimize.benchmarks.subjects import SubjectFailed
 from optimize.errors import UserError
 
 MS = 1_000_000
+START_S = 0.25
 
 
 class World:
@@ -69,13 +73,14 @@ class Scripted:
 
 
 def run(scripts: Mapping[str, Callable[[int], float]], *, budget_s: float = 10.0, dies: Mapping[str, int] | None = None,
-        world: World | None = None, seed: int = 0, least_calls: int = 0) -> tuple[dict[str, Any], World, list[Any]]:  # fmt: skip
+        world: World | None = None, seed: int = 0, least_calls: int = 0, total_s: float = 0) -> tuple[dict[str, Any], World, list[Any]]:  # fmt: skip
     world = world or World()
     flushed: list[Any] = []
     design = Design(tuple(scripts), next(iter(scripts)), processes=5, budget_s=budget_s, half_width=0.015, seed=seed,
-                    least_calls=least_calls)  # fmt: skip
+                    least_calls=least_calls, total_s=total_s)  # fmt: skip
 
     def start(name: str, generation: int) -> Scripted:
+        world.now_s += START_S
         return Scripted(world, name, generation, scripts[name], (dies or {}).get(name, 1 << 30))
 
     samples = collect(design, start, flushed.append, world.clock, counters=lambda: None)
@@ -137,6 +142,40 @@ def test_it_stops_early_once_the_intervals_are_narrow_and_not_before_three_gener
     _, quiet, _ = run({"source": steady(4, 1, 0.001), "same": steady(4, 2, 0.001)}, budget_s=1000)
     per_generation = [sum(1 for name, g in quiet.log if name == "source" and g == i) for i in range(5)]
     assert min(per_generation[:2]) > per_generation[4] == BLOCK
+
+
+def of_processes(call_ms: float, seed: int) -> Callable[[int], float]:
+    """Calls that are all alike within a process, and 4 % apart from one process to the next."""
+    calm, processes = steady(call_ms, seed, 0.001), count()
+    own = [1.0]
+
+    def call(number: int) -> float:
+        if number == 0:  # A warm-up, of which the script is asked three times: a fresh process.
+            own[0] = 1.02 if next(processes) // 3 % 2 else 0.98
+        return calm(number) * own[0]
+
+    return call
+
+
+def test_where_processes_differ_generations_are_added_until_the_intervals_are_narrow() -> None:
+    scripts = {"source": steady(4, 1, 0.001), "varies": of_processes(4, 2)}
+    five, _, _ = run(scripts)
+    assert five["varies"]["latency"]["generations"] == 5
+    assert five["varies"]["latency"]["ratio"]["verdict"] == "inconclusive"
+    more, world, _ = run({**scripts, "varies": of_processes(4, 2)}, total_s=60)
+    latency = more["varies"]["latency"]
+    assert latency["generations"] > 5 and latency["ratio"]["half_width"] <= 0.017, "the last look is coarser"
+    assert more["varies"]["cold_start"]["n"] == latency["generations"], "each start is a sample"
+    rounds = [sum(1 for name, g in world.log if name == "source" and g == i) for i in range(latency["generations"])]
+    assert max(rounds) == BLOCK, "a generation whose median is known needs no more"
+
+
+@pytest.mark.parametrize(("total_s", "budget_s"), [(3.2, 10.0), (60.0, 0.39)])
+def test_no_generation_is_added_that_the_time_or_the_budget_has_no_room_for(total_s: float, budget_s: float) -> None:
+    scripts = {"source": steady(4, 1, 0.001), "varies": of_processes(4, 2)}
+    figures, world, _ = run(scripts, total_s=total_s, budget_s=budget_s)
+    assert figures["varies"]["latency"]["generations"] == 5 and world.now_s < 3.5
+    assert figures["varies"]["latency"]["ratio"]["verdict"] == "inconclusive"
 
 
 def test_rounds_visit_every_candidate_once_in_an_order_drawn_from_the_seed() -> None:

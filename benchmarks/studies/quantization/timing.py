@@ -26,8 +26,8 @@ def compare(
         "reference": OURS, "runtimes": {name: runtime_module(one.format) for name, one in artifacts.items()},
         "threads": 1, "cpus": sorted(os.sched_getaffinity(0))[-1:], "processes": 3, "budget_s": budget_s,
         "half_width": 0.003, "seed": 0, "cold": False,
-        "least_calls": 0, "settings": {OURS: dict(settings)}, "environment": {}, "memory_bytes": None,
-        "throughput": None,
+        "least_calls": 0, "total_s": 0.0, "settings": {OURS: dict(settings)}, "environment": {},
+        "memory_bytes": None, "throughput": None,
     }  # fmt: skip
     request = Request("measure", "", artifacts, str(golden), parameters=parameters)
     report = run_experiment(request, output / "files")
