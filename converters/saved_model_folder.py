@@ -1,8 +1,10 @@
-"""A SavedModel as the user has it, taken into the store: one signature, under the name that every server asks for."""
+"""A SavedModel as the user has it, taken into the store: one signature, under the name that every server asks for, and
+those that the pipeline file names besides."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +27,34 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
 
     folder, kept = find_folder(model), model.options["signature_key"]
     graph = serving_graph(folder)
-    _keep_definition(graph.signature_def, kept)
+    names = {SIGNATURE: kept, **model.options["methods"]}
+    _keep_definitions(graph.signature_def, names)
     if graph.object_graph_def.nodes:  # A SavedModel of TensorFlow 1 has none.
-        _keep_object(graph.object_graph_def.nodes, kept)
+        _keep_objects(graph.object_graph_def.nodes, names)
     shutil.copytree(folder, output, dirs_exist_ok=True, ignore=LEFT_OUT)
     document = SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
     (output / "saved_model.pb").write_bytes(document.SerializeToString(deterministic=True))
-    return Made(f"the source's own graph, its signature {kept}")
+    return Made(f"the source's own graph, its signature {', '.join(dict.fromkeys(names.values()))}")
 
 
-def _keep_definition(definitions: Any, kept: str) -> None:
-    """Where TensorFlow Serving looks. Names with two underscores are TensorFlow's own, for what runs at the start."""
-    definition = type(definitions[kept])()
-    definition.CopyFrom(definitions[kept])
+def _keep_definitions(definitions: Any, names: Mapping[str, str]) -> None:
+    """Where TensorFlow Serving looks; `names` are the new ones to the old. Names with two underscores are TensorFlow's
+    own, for what runs at the start."""
+    kept = {new: type(definitions[old])() for new, old in names.items()}
+    for new, old in names.items():
+        kept[new].CopyFrom(definitions[old])
     for name in [name for name in definitions if not name.startswith("__")]:
         del definitions[name]
-    definitions[SIGNATURE].CopyFrom(definition)
+    for new, definition in kept.items():
+        definitions[new].CopyFrom(definition)
 
 
-def _keep_object(nodes: Any, kept: str) -> None:
+def _keep_objects(nodes: Any, names: Mapping[str, str]) -> None:
     """In the graph of objects, from which TensorFlow's own `load` restores a model."""
     for root in nodes[0].children:
         if root.local_name == "signatures":
             children = nodes[root.node_id].children
-            node = next(child.node_id for child in children if child.local_name == kept)
+            places = {child.local_name: child.node_id for child in children}
             del children[:]
-            children.add(node_id=node, local_name=SIGNATURE)
+            for new, old in names.items():
+                children.add(node_id=places[old], local_name=new)

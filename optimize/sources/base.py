@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Annotated, Any, Protocol, Self, cast
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
 from optimize.artifact import Artifact
 from optimize.sections import Section
@@ -18,6 +18,20 @@ DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
     "str",
 )  # fmt: skip
+
+
+MAIN_SIGNATURE = "serving_default"
+
+
+def _names_of_signatures(value: dict[str, str]) -> dict[str, str]:
+    for name in value:
+        if not name.isidentifier() or name.startswith("_") or name == MAIN_SIGNATURE:
+            raise ValueError(f"{name!r} is no name for a further signature; write a word, and not {MAIN_SIGNATURE}")
+    return value
+
+
+FurtherMethods = Annotated[dict[str, str], AfterValidator(_names_of_signatures)]
+"""The name of a further signature to what it is in the source: see `optimize.further_methods`."""
 
 
 class InputSpec(Section):

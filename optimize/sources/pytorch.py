@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from optimize.artifact import Artifact
 from optimize.errors import UserError
-from optimize.sources.base import InputSpec, SourceOptions
+from optimize.sources.base import FurtherMethods, InputSpec, SourceOptions
 from optimize.sources.modules import ModuleSource
 from optimize.sources.modules import prepare as prepare
 from optimize.sources.pytorch_weights import fit, read_weights, shards
@@ -21,7 +21,6 @@ from optimize.stages import RuntimeSettings
 kind = "pytorch"
 libraries = ("torch", "safetensors")
 read_as = ("pytorch",)
-MAIN_SIGNATURE = "serving_default"
 
 
 class Options(SourceOptions):
@@ -40,7 +39,7 @@ class Options(SourceOptions):
     """Where the state_dict stands in a training checkpoint that holds more, an optimizer say."""
     inputs: dict[str, InputSpec] = Field(min_length=1)
     """Inputs by name, in the order of `forward`."""
-    methods: dict[str, str] = Field(default={})
+    methods: FurtherMethods = Field(default={})
     """Further methods of the module, by the name of the signature under which a SavedModel serves each: `encode:
     encode_text`. Each takes some of the inputs, by its parameters' names."""
 
@@ -49,14 +48,6 @@ class Options(SourceOptions):
     def _reference(cls, value: str | None) -> str | None:
         if value is not None:
             split_reference(value)
-        return value
-
-    @field_validator("methods")
-    @classmethod
-    def _names_of_signatures(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            if not name.isidentifier() or name.startswith("_") or name == MAIN_SIGNATURE:
-                raise ValueError(f"{name!r} is no name for a further signature; write a word, and not {MAIN_SIGNATURE}")
         return value
 
     @model_validator(mode="after")

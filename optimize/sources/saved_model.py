@@ -16,7 +16,7 @@ from optimize.errors import UserError
 from optimize.runtimes.saved_model import SIGNATURE, import_loader
 from optimize.runtimes.saved_model import prepare as prepare
 from optimize.signature import Signature, TensorSpec
-from optimize.sources.base import DTYPES, SourceOptions
+from optimize.sources.base import DTYPES, FurtherMethods, SourceOptions
 from optimize.sources.inferred import has_shape_of, infer_input, lie
 from optimize.stages import RuntimeSettings
 
@@ -37,6 +37,9 @@ class Options(SourceOptions):
     """Another version than the highest."""
     signature_key: str = Field(default=SIGNATURE, alias="signature")
     """The signature that is called."""
+    methods: FurtherMethods = Field(default={})
+    """Further signatures that a SavedModel keeps, by the name that each is to have: `encode: encode_text`. Each takes
+    some of the signature's inputs, by name."""
 
     def paths(self) -> dict[str, str]:
         return {"folder": self.folder}
@@ -52,7 +55,9 @@ def read(model: Artifact) -> Any:
 
     folder, key = find_folder(model), model.options["signature_key"]
     graph = serving_graph(folder)
-    _check_signature(graph, key, folder)
+    _check_signature(graph, key, folder, "source.signature")
+    for name, other in model.options["methods"].items():
+        _check_signature(graph, other, folder, f"source.methods.{name}")
     try:
         loaded = load(str(folder), tags=list(graph.meta_info_def.tags))
     except Exception as error:  # TensorFlow raises errors of many kinds, with no common base, for a damaged model.
@@ -61,7 +66,7 @@ def read(model: Artifact) -> Any:
 
 
 def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> SavedModelSource:
-    return SavedModelSource(loaded, model.signature)
+    return SavedModelSource(loaded, model.signature, model.options["methods"])
 
 
 def find_folder(model: Artifact) -> Path:
@@ -106,7 +111,7 @@ def _not_whole(folder: Path, problem: str) -> UserError:
     return UserError(f"{folder} is not a whole SavedModel: {problem}; copy it again", "source.folder")
 
 
-def _check_signature(graph: Any, key: str, folder: Path) -> None:
+def _check_signature(graph: Any, key: str, folder: Path, place: str) -> None:
     keys = sorted(name for name in graph.signature_def if not name.startswith("__"))
     if not keys:
         raise UserError(
@@ -115,7 +120,7 @@ def _check_signature(graph: Any, key: str, folder: Path) -> None:
             "source.folder",
         )
     if key not in keys:
-        raise UserError(f"{folder} has no signature {key!r}; write one of {', '.join(keys)}", "source.signature")
+        raise UserError(f"{folder} has no signature {key!r}; write one of {', '.join(keys)}", place)
 
 
 def _cannot_load(folder: Path, error: Exception) -> UserError:
@@ -130,13 +135,33 @@ def _cannot_load(folder: Path, error: Exception) -> UserError:
 
 
 class SavedModelSource:
-    def __init__(self, loaded: tuple[Any, Any], signature: Signature) -> None:
+    """`methods` are further signatures, by the name that each is to have."""
+
+    def __init__(self, loaded: tuple[Any, Any], signature: Signature, methods: Mapping[str, str]) -> None:
         from tensorflow.python.framework import config, constant_op
 
         self._loaded, self._function = loaded  # The function holds its variables weakly.
         self._constant = constant_op.constant
         self.signature = Signature(_find_inputs(self._function, signature), ranges=signature.ranges)
         self.threads: int | None = config.get_intra_op_parallelism_threads()
+        self._further = {name: self._loaded.signatures[key] for name, key in methods.items()}
+        self.methods = {name: self._inputs_of(name, function) for name, function in self._further.items()}
+        """Name to what the signature takes."""
+
+    def _inputs_of(self, name: str, function: Any) -> tuple[TensorSpec, ...]:
+        taken = function.structured_input_signature[1]
+        foreign = [key for key in taken if key not in self.signature.input_names]
+        if foreign:
+            there = ", ".join(self.signature.input_names)
+            raise UserError(
+                f"it takes {', '.join(foreign)}, and the inputs of a further signature must be among those of the one "
+                f"that is called: {there}",
+                f"source.methods.{name}",
+            )
+        return tuple(spec for spec in self.signature.inputs if spec.name in taken)
+
+    def run_method(self, name: str, inputs: Arrays) -> Arrays:
+        return _outputs(self._further[name](**{key: self._constant(array) for key, array in inputs.items()}))
 
     def run(self, inputs: Arrays) -> Arrays:
         try:

@@ -80,7 +80,7 @@ def own_layer(folder: Path) -> dict[str, Any]:
 
 
 def versions(folder: Path) -> dict[str, Any]:
-    """Two numbered versions, each with a signature that is not the default one."""
+    """Two numbered versions, each with signatures of which none is the default one."""
     import tensorflow as tf
 
     for version in (1, 2):
@@ -88,8 +88,11 @@ def versions(folder: Path) -> dict[str, Any]:
         module.weights = tf.Variable(tf.random.stateless_normal((8, 3), (0, version)))
         specs = [tf.TensorSpec((None, 8), tf.float32, "features")]
         classify = tf.function(lambda features, m=module: {"scores": tf.nn.softmax(features @ m.weights)}, specs)
-        tf.saved_model.save(module, str(folder / "models" / str(version)), {"classify": classify})
-    return {"source": {"kind": "saved_model", "folder": "models", "signature": "classify"}}
+        multiply = tf.function(lambda features, m=module: {"products": features @ m.weights}, specs)
+        signatures = {"classify": classify, "multiply": multiply, "again": classify}
+        tf.saved_model.save(module, str(folder / "models" / str(version)), signatures)
+    source = {"kind": "saved_model", "folder": "models", "signature": "classify", "methods": {"raw": "multiply"}}
+    return {"source": source}
 
 
 def _input(shape: tuple[int | None, ...], **settings: Any) -> Any:

@@ -42,7 +42,8 @@ Path("text.keras").write_text("not a model")
 module = tf.Module()
 tf.saved_model.save(module, "bare")
 serve = tf.function(lambda x: {"y": x + 1}, [tf.TensorSpec((None, 2), tf.float32, "x")])
-tf.saved_model.save(module, "versions/3", {"add": serve})
+other = tf.function(lambda z: {"y": z + 1}, [tf.TensorSpec((None, 2), tf.float32, "z")])
+tf.saved_model.save(module, "versions/3", {"add": serve, "other": other})
 
 def told(source, declared=(), **options):
     parsed = source.Options(**options)
@@ -68,6 +69,8 @@ print(json.dumps({
     "bare": told(saved_model_source, folder="bare"),
     "signature": told(saved_model_source, folder="versions"),
     "version": told(saved_model_source, folder="versions", version=1, signature="add"),
+    "no method": told(saved_model_source, folder="versions", signature="add", methods={"more": "missing"}),
+    "foreign": told(saved_model_source, folder="versions", signature="add", methods={"more": "other"}),
     "nothing": told(saved_model_source, folder="."),
 }))
 """
@@ -98,6 +101,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("bare", r"bare.*signature"),
         ("signature", r"source\.signature: .*serving_default.*add"),
         ("version", r"source\.version: .*no version 1; there are: 3"),
+        ("no method", r"source\.methods\.more: .*no signature 'missing'; write one of add, other"),
+        ("foreign", r"source\.methods\.more: it takes z, and .*: x"),
         ("nothing", r"source\.folder: .*expected saved_model\.pb"),
     ],
 )
