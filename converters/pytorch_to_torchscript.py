@@ -98,10 +98,18 @@ def _trace(module: Any, signature: Signature, tensors: tuple[Any, ...]) -> tuple
         traced = torch.jit.trace(module, tensors, check_trace=False, strict=False)
     except Exception as error:  # noqa: BLE001 - whatever the model's own code raises while it is traced
         return None, first_line(error)
+    # Optimized, its second run would compile the graph once more for these few.
+    with torch.jit.optimized_execution(False):
+        problem = _problem_at_other_inputs(module, traced, tensors)
+        problem = problem or _problem_at_other_sizes(module, traced, signature, tensors)
+    return (None, problem) if problem else (traced, "")
+
+
+def _problem_at_other_inputs(module: Any, traced: Any, tensors: tuple[Any, ...]) -> str:
     for name, inputs in _other_inputs(tensors):
         if not _agree(module(*inputs), traced(*inputs)):
-            return None, f"the trace gives other answers than the model {name}"
-    return (None, problem) if (problem := _problem_at_other_sizes(module, traced, signature, tensors)) else (traced, "")
+            return f"the trace gives other answers than the model {name}"
+    return ""
 
 
 def _problem_at_other_sizes(module: Any, traced: Any, signature: Signature, tensors: tuple[Any, ...]) -> str:
