@@ -4,6 +4,7 @@ TABLE = {
     "torchscript_dynamic": "optimize.quantizers.torchscript_dynamic",
     "torchscript_static": "optimize.quantizers.torchscript_static",
     "torchscript_bf16": "optimize.quantizers.torchscript_bf16",
+    "exported_program_static": "optimize.quantizers.exported_program_static",
     "aotinductor_static": "optimize.quantizers.aotinductor_static",
     "onnx_dynamic": "optimize.quantizers.onnx_dynamic",
     "onnx_static": "optimize.quantizers.onnx_static",
