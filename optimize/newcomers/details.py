@@ -19,6 +19,20 @@ def details(kind: str, path: Path) -> Mapping[str, Any]:
     return ask(__name__, kind, str(path)) if kind in READERS else {}
 
 
+def _refusal_of_source(kind: str, path: Path) -> list[str]:
+    """Why a run would end at its source: nothing could be made of it by any converter."""
+    from optimize.errors import UserError
+    from optimize.newcomers.opening import open_source
+
+    try:
+        open_source(kind, path)
+    except UserError as error:
+        return [f"a run would refuse it: {error.message}"]
+    except ImportError:
+        pass  # Which library is missing stands with what can be made of it.
+    return []
+
+
 def _onnx(path: Path) -> dict[str, Any]:
     import onnx
 
@@ -27,12 +41,13 @@ def _onnx(path: Path) -> dict[str, Any]:
     inputs = [_onnx_value(onnx, value) for value in model.graph.input if value.name not in weights]
     opsets = ", ".join(f"{one.domain or 'ai.onnx'} {one.version}" for one in model.opset_import)
     producer = f"written by {model.producer_name} {model.producer_version}".strip() if model.producer_name else ""
+    refused = _refusal_of_source("onnx", path)
     return {
         "inputs": inputs,
         "outputs": [_onnx_value(onnx, value) for value in model.graph.output],
         "parameters": sum(_product(tensor.dims) for tensor in model.graph.initializer),
         "operators": _counted(node.op_type for node in model.graph.node),
-        "facts": [f"opset {opsets}", f"IR version {model.ir_version}", *([producer] if producer else [])],
+        "facts": [f"opset {opsets}", f"IR version {model.ir_version}", *([producer] if producer else []), *refused],
     }
 
 

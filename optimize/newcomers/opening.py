@@ -18,17 +18,21 @@ ROWS = 4
 
 def opened(kind: str, path: Path) -> dict[str, Any]:
     """`inputs`, `outputs`, and what else this kind tells. Raises what opening it raises."""
+    loaded, source = open_source(kind, path)
+    about = {"keras": _keras, "huggingface": _huggingface, "sklearn": _estimator}.get(kind, _booster)
+    return _signature(source) | about(loaded)
+
+
+def open_source(kind: str, path: Path) -> tuple[Any, Any]:
+    """What the kind's library calls a model, and the source that runs it."""
     from optimize.sources.base import sources
     from optimize.stages import RuntimeSettings
 
     module: Any = sources()[kind]
-    model = source_artifact(kind, path, Signature(()))
-    settings = RuntimeSettings()
+    model, settings = source_artifact(kind, path, Signature(())), RuntimeSettings()
     module.prepare(settings)
     loaded = module.read(model)
-    source = module.open(loaded, model, settings)
-    about = {"keras": _keras, "huggingface": _huggingface, "sklearn": _estimator}.get(kind, _booster)
-    return _signature(source) | about(loaded)
+    return loaded, module.open(loaded, model, settings)
 
 
 def source_artifact(kind: str, path: Path, signature: Signature) -> Artifact:

@@ -25,6 +25,8 @@ KINDS = {
     "xgboost": ("sklearn", "net.json", "onnx-none"),
 }
 """Kind to the library that made it, the model, and the candidate that is soonest made. ONNX is in test_init."""
+TO_THE_END = ("torchscript", "sklearn")
+"""Those that run to a bundle: one for each of two real servers; the others are checked."""
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +50,12 @@ def test_what_init_writes_runs(kind: str, models: Path, monkeypatch: pytest.Monk
     text = file.read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=.optimize/pipeline.schema.json\n")
     assert load(file).pipeline.source.kind == kind
-    done = run_command(
-        ["run", str(file), "--until", "check", "--only", candidate, "--quiet", "-o", f"report.folder={kind}-report"]
-    )
-    assert done == 0
+    settings = [f"report.folder={kind}-report", "benchmark.processes=3", "benchmark.budget_s=0.5"]
+    settings.append(f"bundle.output={kind}-report/model.tar.gz")
+    until = "bundle" if kind in TO_THE_END else "check"
+    chosen = ["--until", until, "--only", candidate, "--quiet", *(part for one in settings for part in ("-o", one))]
+    assert run_command(["run", str(file), *chosen]) == 0
+    assert Path(f"{kind}-report/model.tar.gz").is_file() == (kind in TO_THE_END)
     report = json.loads(Path(f"{kind}-report/report.json").read_text(encoding="utf-8"))
     assert {c["name"]: c["state"] for c in report["candidates"]} == {candidate: "ok"}
 

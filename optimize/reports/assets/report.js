@@ -183,7 +183,7 @@
                 y2: r => r.accuracy_ci[1],
                 x: "p50_ms",
                 stroke: "format",
-                strokeOpacity: 0.35,
+                strokeOpacity: 0.6,
               },
             ),
         Plot.dot(list, {
