@@ -14,6 +14,7 @@ import click
 
 from optimize import __version__
 from optimize.errors import OptimizeError
+from optimize.printing import say
 
 COMMANDS = {
     "init": "Look at a model and write a pipeline file for it.",
@@ -83,7 +84,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         result: Any = cli.main(arguments, prog_name="optimize", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except OptimizeError as error:
-        click.echo(f"optimize: {error}", err=True)
+        say(f"optimize: {error}", err=True)
         return error.exit_code
     except click.Abort:
         click.echo("optimize: interrupted; what is in the store stands", err=True)
@@ -95,7 +96,7 @@ def run_command(arguments: list[str] | None = None) -> int:
         click.echo("optimize: interrupted; what is in the store stands", err=True)
         return 130
     except OSError as error:
-        click.echo(f"optimize: the machine failed: {error}", err=True)
+        say(f"optimize: the machine failed: {error}", err=True)
         return 3
     except Exception as error:  # noqa: BLE001 - the one boundary
         return _bug(error)
@@ -112,9 +113,7 @@ def _bug(error: Exception) -> int:
     ) as file:
         file.write(f"optimize {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
         file.write(f"arguments: {sys.argv[1:]}\n\n{''.join(traceback.format_exception(error))}")
-    click.echo(
-        f"optimize: a bug of this tool: {type(error).__name__}: {error}\nPlease report it with {file.name}", err=True
-    )
+    say(f"optimize: a bug of this tool: {type(error).__name__}: {error}\nPlease report it with {file.name}", err=True)
     return 3
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from optimize.errors import UserError
+from optimize.printing import say
 
 if TYPE_CHECKING:
     from optimize.reports.model import CandidateReport, Report, StepReport
@@ -64,38 +65,38 @@ def _print_candidate(candidate: CandidateReport, report: Report) -> None:
     from optimize.reports.table import COLUMNS
 
     wins = ", the winner" if candidate.name == report.winner else ""
-    click.echo(f"{candidate.name}: {candidate.state}{wins}")
-    click.echo(f"  {candidate.reason}")
+    say(f"{candidate.name}: {candidate.state}{wins}")
+    say(f"  {candidate.reason}")
     if candidate.converter:
-        click.echo(f"  made by {candidate.converter}" + (f" ({candidate.method})" if candidate.method else ""))
+        say(f"  made by {candidate.converter}" + (f" ({candidate.method})" if candidate.method else ""))
     if candidate.settings:
-        click.echo(f"  its runtime is told {', '.join(f'{key}: {value}' for key, value in candidate.settings.items())}")
+        say(f"  its runtime is told {', '.join(f'{key}: {value}' for key, value in candidate.settings.items())}")
     for tried in candidate.tried:
-        click.echo(f"  tried before that: {tried}")
+        say(f"  tried before that: {tried}")
     for column in COLUMNS[2:]:
         if column.figure(candidate) is not None:
-            click.echo(f"  {column.title:<14} {column.cell(candidate)}")
+            say(f"  {column.title:<14} {column.cell(candidate)}")
     for gate in candidate.gates:
-        click.echo(f"  gate {'held  ' if gate.held else 'MISSED'} {gate.detail}")
+        say(f"  gate {'held  ' if gate.held else 'MISSED'} {gate.detail}")
     if candidate.steps:
-        click.echo("\nstep by step:")
+        say("\nstep by step:")
 
 
 def _print_step(step: StepReport, whole_log: bool) -> None:
     took = "" if step.seconds is None else f", {step.seconds:.1f} s{', from the store' if step.cached else ''}"
-    click.echo(f"\n  {step.name.replace(':', ' ', 1)}: {step.state}{took}")
+    say(f"\n  {step.name.replace(':', ' ', 1)}: {step.state}{took}")
     if step.reason:
-        click.echo(f"    {step.reason}")
+        say(f"    {step.reason}")
     if step.method:
-        click.echo(f"    {step.method}")
+        say(f"    {step.method}")
     for note in step.notes:
-        click.echo(f"    note: {note}")
+        say(f"    note: {note}")
     if step.versions:
-        click.echo(f"    with {', '.join(f'{name} {number}' for name, number in step.versions.items())}")
+        say(f"    with {', '.join(f'{name} {number}' for name, number in step.versions.items())}")
     if step.reproduce:
-        click.echo(f"    again: {step.reproduce}")
+        say(f"    again: {step.reproduce}")
     if step.log:
-        click.echo(f"    log: {step.log}")
+        say(f"    log: {step.log}")
         if whole_log or step.state != "ok":
             _print_log(Path(step.log), whole_log)
 
@@ -104,10 +105,10 @@ def _print_log(path: Path, whole: bool) -> None:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        click.echo("      (it is not on this machine, or the store was cleared)")
+        say("      (it is not on this machine, or the store was cleared)")
         return
     shown = lines if whole else lines[-LOG_LINES:]
     if len(shown) < len(lines):
-        click.echo(f"      … {len(lines) - len(shown)} lines before; --log prints them")
+        say(f"      … {len(lines) - len(shown)} lines before; --log prints them")
     for line in shown:
-        click.echo(f"      {line}")
+        say(f"      {line}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optimize.printing import say
+
 if TYPE_CHECKING:
     from optimize.newcomers.looking import Seen
     from optimize.newcomers.paths import Way
@@ -41,39 +43,39 @@ def command(model: Path, as_json: bool) -> int:
 def _print(seen: Seen, found: Mapping[str, Any]) -> None:
     from optimize.reports.words import megabytes
 
-    click.echo(f"{seen.path}: {seen.what}, {megabytes(seen.size_bytes)}")
+    say(f"{seen.path}: {seen.what}, {megabytes(seen.size_bytes)}")
     for fact in (*seen.facts, *found.get("facts", ())):
-        click.echo(f"  {fact}")
+        say(f"  {fact}")
     for side in ("inputs", "outputs"):
         for spec in found.get(side, ()):
-            click.echo(f"  {side[:-1]:<7} {spec['name']}: {spec['dtype']}[{', '.join(map(str, spec['shape']))}]")
+            say(f"  {side[:-1]:<7} {spec['name']}: {spec['dtype']}[{', '.join(map(str, spec['shape']))}]")
     if "parameters" in found:
-        click.echo(f"  {found['parameters']:,} parameters")
+        say(f"  {found['parameters']:,} parameters")
     for what in ("operators", "layers"):
         if found.get(what):
-            click.echo(f"  {what}: {', '.join(f'{name} ×{count}' for name, count in found[what].items())}")
+            say(f"  {what}: {', '.join(f'{name} ×{count}' for name, count in found[what].items())}")
     if "problem" in found:
-        click.echo(f"  it could not be looked into: {found['problem']}")
+        say(f"  it could not be looked into: {found['problem']}")
     if seen.trust:
-        click.echo(f"  loading it would execute {', '.join(seen.trust)}: it needs `trust: true` in the pipeline file")
+        say(f"  loading it would execute {', '.join(seen.trust)}: it needs `trust: true` in the pipeline file")
 
 
 def _print_paths(seen: Seen, ways: Sequence[Way], refused: Mapping[str, str]) -> None:
     from optimize.sources.base import sources
 
     if not ways:
-        click.echo(f"this release has no source of kind {seen.kind}; it has {', '.join(sources())}")
+        say(f"this release has no source of kind {seen.kind}; it has {', '.join(sources())}")
         return
-    click.echo("what can be made of it:")
+    say("what can be made of it:")
     reached = {way.format for way in ways if way.stages}
     for way in (way for way in ways if way.format in reached):
         doubt = [name for name in way.stages if name in refused]
-        click.echo(f"  {way.candidate:<24} {way.words}{f'; {doubt[0]} refuses it' if doubt else ''}")
+        say(f"  {way.candidate:<24} {way.words}{f'; {doubt[0]} refuses it' if doubt else ''}")
     others = dict.fromkeys(way.format for way in ways if way.format not in reached)
     if others:
-        click.echo(f"  no converter leads to {', '.join(others)}")
+        say(f"  no converter leads to {', '.join(others)}")
     for name, reason in refused.items():
-        click.echo(f"{name} refuses this model: {reason}")
+        say(f"{name} refuses this model: {reason}")
 
 
 def _print_json(seen: Seen, found: Mapping[str, Any], ways: Sequence[Way], refused: Mapping[str, str]) -> None:

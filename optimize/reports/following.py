@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from optimize.printing import printable
+
 POLL_S = 0.2
 LONGEST = 400
 """Characters of a line; the log itself, which is named, has all."""
@@ -72,5 +74,5 @@ class Follower:
 
 def clean(line: str) -> str:
     """What a terminal would show of it: after the last return to its beginning, without escapes."""
-    shown = "".join(c for c in line.rstrip("\r").rpartition("\r")[2] if c.isprintable() or c == "\t").rstrip()
+    shown = printable(line.rstrip("\r").rpartition("\r")[2]).rstrip()
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"

@@ -74,6 +74,15 @@ def test_operators_that_a_converter_has_no_rule_for_are_told_as_the_conversion_w
     assert refused["onnx_to_openvino"] == str(raised.value) and missing in str(raised.value)
 
 
+def test_a_name_in_a_model_cannot_write_to_the_terminal(tmp_path: Path, capsys: Any) -> None:
+    write_onnx(tmp_path / "sly.onnx", "Relu", reads="x\x1b[2J")
+    assert run_command(["inspect", str(tmp_path / "sly.onnx")]) == 0
+    said = capsys.readouterr().out
+    assert "x[2J" in said and "\x1b" not in said
+    assert run_command(["inspect", "no\x1b[2J"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_a_graph_that_is_not_whole_is_refused_in_the_checkers_words_and_a_good_one_by_none(
     tmp_path: Path, capsys: Any
 ) -> None:
