@@ -43,7 +43,8 @@ def in_words(proposal: Proposal) -> str:
 
 
 def options_in_words(told: Mapping[str, Any]) -> list[str]:
-    return [f"{'in float:' if key == 'exclude' else key} {_value(value)}" for key, value in told.items()]
+    given = {key: value for key, value in told.items() if value not in ([], ())}
+    return [f"{'in float:' if key == 'exclude' else key} {_value(value)}" for key, value in given.items()]
 
 
 def _value(value: Any) -> str:

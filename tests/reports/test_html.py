@@ -18,6 +18,11 @@ PLOTS = {"tradeoff", "cold-start", "distributions", "rounds", "memory", "size", 
 COLUMN = (
     "return [...document.querySelector('table.sortable').tBodies[0].rows].map(r => r.cells[arguments[0]].dataset.value)"
 )
+NAMES_ON_EACH_OTHER = """
+const boxes = [...document.querySelectorAll("g.name text")].map(t => [t.textContent, t.getBoundingClientRect()]);
+const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+return boxes.flatMap(([name, a], i) => boxes.slice(i + 1).filter(([, b]) => !apart(a, b)).map(([other]) => [name, other]));
+"""
 CHOOSE = """
 const select = document.getElementById('tradeoff-axis');
 select.value = arguments[0];
@@ -179,6 +184,7 @@ def test_a_comparison_shows_the_same_plots_over_all_runs(
     assert screen.complaints() == [] and screen.requests() == [path.as_uri()]
     drawn = marks(screen)
     assert drawn.keys() == (PLOTS if times else {"size", "drift"})
+    assert screen.run(NAMES_ON_EACH_OTHER) == []
     assert drawn["size"] == 2 * (1 + sum(c.size_bytes is not None for c in report.candidates))
     assert screen.violations() == []
     assert path.stat().st_size <= 2_000_000

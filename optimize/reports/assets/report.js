@@ -200,27 +200,36 @@
           list.filter(r => r.wins),
           { x: "p50_ms", y: key, r: 10, stroke: "currentColor", strokeWidth: 1.5 },
         ),
-        // Away from the edge that is nearer, so that a name does not run out of the plot.
-        ...[true, false].map(left =>
-          Plot.text(
-            list.filter(r => (r.wins || r.name === "source") && r.p50_ms < middle === left),
-            {
-              x: "p50_ms",
-              y: key,
-              text: "label",
-              dy: -17,
-              dx: left ? -8 : 8,
-              fontWeight: 600,
-              stroke: "var(--panel)",
-              strokeWidth: 4,
-              fill: "currentColor",
-              textAnchor: left ? "start" : "end",
-            },
-          ),
+        ...named(list, middle).map(({ row, left, dy }) =>
+          Plot.text([row], {
+            x: "p50_ms",
+            y: key,
+            text: "label",
+            dy,
+            dx: left ? -8 : 8,
+            fontWeight: 600,
+            stroke: "var(--panel)",
+            strokeWidth: 4,
+            fill: "currentColor",
+            textAnchor: left ? "start" : "end",
+            className: "name",
+          }),
         ),
         Plot.tip(list, Plot.pointer({ x: "p50_ms", y: key, title: told, fill: "var(--panel)" })),
       ],
     });
+  }
+
+  // Names of the winners and of the source, away from the edge that is nearer so that none runs out of the plot, and by
+  // turns above and below their marks so that neighbours of two runs do not lie on each other.
+  function named(list, middle) {
+    const told = d3.sort(
+      list.filter(r => r.wins || r.name === "source"),
+      r => r.p50_ms,
+    );
+    return [true, false].flatMap(left =>
+      told.filter(r => r.p50_ms < middle === left).map((row, i) => ({ row, left, dy: [-17, 21, -31, 35][i % 4] })),
+    );
   }
 
   // A gate is drawn where it does not squeeze the marks into a corner: at most a factor of twelve, or as much again, away.
@@ -507,7 +516,7 @@
     });
   }
 
-  const short = name => (name.length > 32 ? `…${name.slice(-31)}` : name);
+  const short = (name, most) => (name.length > most ? `…${name.slice(1 - most)}` : name);
   const lineDash = { stroke: "var(--bad)", strokeDasharray: "5 4", className: "gate" };
 
   // What the search tried: time over that of fp32 in the same format, against drift.
@@ -577,15 +586,20 @@
   }
 
   function layers(width) {
-    const list = (data.search?.layers || []).map(l => ({ ...l, label: `${l.method}: ${l.layer}` }));
-    if (!list.length) return null;
+    const found = data.search?.layers || [];
+    if (!found.length) return null;
+    const alone = new Set(found.map(l => l.method)).size === 1;
+    const list = found.map(l => ({ ...l, label: alone ? l.layer : `${l.method}: ${l.layer}` }));
+    const most = Math.min(40, Math.floor((width * 0.55 - 14) / 6.4)),
+      told = label => short(label, most);
     return Plot.plot({
       width,
-      height: 24 * list.length + 52,
-      marginLeft: Math.min(7 * d3.max(list, l => short(l.label).length) + 14, width * 0.5),
-      marginRight: 60,
+      height: 24 * list.length + 62,
+      marginLeft: 6.4 * d3.max(list, l => told(l.label).length) + 14,
+      marginRight: 36,
+      marginBottom: 40,
       x: { label: "dB: the lower, the more sensitive →", grid: true, ticks: width < 500 ? 3 : 6 },
-      y: { domain: list.map(l => l.label), label: null, tickFormat: short },
+      y: { domain: list.map(l => l.label), label: null, tickFormat: told },
       color: colour,
       marks: [
         Plot.barX(list, {
