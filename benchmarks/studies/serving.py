@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-STARTS = 10
+STARTS = 25
 CORES = os.cpu_count() or 1
 CALLS = 2000
 
@@ -83,6 +83,8 @@ def emit(folder: Path, format: str, container: str) -> Path:
 
 
 def cold_start(folder: Path) -> None:
+    from optimize.benchmarks.statistics import median_of_few
+
     bundles = {
         "ONNX on multi-model-server": emit(folder, "onnx", "multi-model-server"),
         "TorchScript on TorchServe": emit(folder, "torchscript", "pytorch"),
@@ -93,12 +95,8 @@ def cold_start(folder: Path) -> None:
             starts[name].append(start_once(bundle))
     for name, values in starts.items():
         print(f"{name}: first right answer after {statistics.median(values):.2f} s {[round(v, 2) for v in values]}")
-    pairs = sorted(onnx / torchscript for onnx, torchscript in zip(*starts.values(), strict=True))
-    # Between the second least and the second largest of ten lies the median with 97.9 %: the sign test.
-    print(
-        f"ratio of the two in turn: {statistics.median(pairs):.3f} [{pairs[1]:.3f}, {pairs[-2]:.3f}] over {STARTS} "
-        f"pairs (at most 0.5 is wanted)"
-    )
+    ratio, (low, high) = median_of_few([a / b for a, b in zip(*starts.values(), strict=True)])
+    print(f"ratio of the two in turn: {ratio:.3f} [{low:.3f}, {high:.3f}] over {STARTS} pairs (at most 0.5 is wanted)")
 
 
 def start_once(bundle: Path) -> float:
