@@ -24,7 +24,10 @@ LOADED = {
         "onnx": "several", "torchscript": "several", "openvino": "single", "litert": "several",
         "exported_program": "several", "aotinductor": "single",
     },
-    "huggingface": {"torchscript": "single", "onnx": "single"},
+    "huggingface": {
+        "torchscript": "single", "onnx": "single", "openvino": "single", "litert": "several",
+        "exported_program": "several", "aotinductor": "single",
+    },
     "multi-model-server": {"onnx": "several", "openvino": "single", "litert": "several"},
 }  # fmt: skip
 """By container, every format with the kind of its model."""
