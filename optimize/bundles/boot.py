@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from optimize.bundles import multi_model_server
 from optimize.bundles.hooks import hook_problems
 from optimize.bundles.inspection import Unpacked, unpack_bundle
 from optimize.bundles.messages import FORMS
@@ -37,6 +38,8 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
         samples = samples_of(request, bundle.signature)
         toolkit = toolkit_for(bundle.container)
         instead = _why_functions(wanted, toolkit)
+        if multi_model and bundle.container == multi_model_server.container:
+            _require_service(Path(data["bundle"]), folder)
         if toolkit is None or instead:
             payload = _payload(_functions(bundle, folder), samples, bundle, folder, hooks)
             return payload | {"served": None, "instead": instead}
@@ -47,6 +50,15 @@ def boot(request: Request, output: Path) -> dict[str, Any]:
     if start["wrong"]:
         payload["problems"] = [f"the first answer is wrong: {start['wrong']}", *payload["problems"]]
     return payload | {"served": figures, "instead": ""}
+
+
+def _require_service(path: Path, folder: Path) -> None:
+    """Raises UserError where the server would not find what it is to call for this model."""
+    if not (folder / multi_model_server.SERVICE).is_file():
+        raise UserError(
+            f"{path.name} has no {multi_model_server.SERVICE} at its root, which multi-model-server calls for each "
+            f"model of a multi-model endpoint; `optimize run` puts it there from this release on"
+        )
 
 
 def _bundle_of(container: str) -> Bundle:

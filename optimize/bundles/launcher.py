@@ -13,6 +13,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+OWN_IMAGE = {
+    # Heeded in multi-model mode alone.
+    "SAGEMAKER_HANDLER": "bundle_service",
+    # The toolkit's own option, and two by which Java is up sooner: on two cores its second compiler and its parallel
+    # collector take turns with the workers, and requests take longer with them.
+    "SAGEMAKER_MODEL_SERVER_VMARGS": "-XX:-UseContainerSupport -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+"""What the Dockerfile in docs/bundles.md sets in the image of the multi-model-server container."""
+
 
 def torchserve(configuration: str) -> None:
     from sagemaker_pytorch_serving_container import serving, torchserve
@@ -25,8 +34,7 @@ def torchserve(configuration: str) -> None:
 def multi_model_server(configuration: str) -> None:
     from sagemaker_inference import model_server
 
-    # Of multi-model mode alone; a variable of the image's own (docs/bundles.md).
-    os.environ["SAGEMAKER_HANDLER"] = "bundle_service"
+    os.environ |= OWN_IMAGE
     model_server.MMS_CONFIG_FILE = configuration
     model_server.start_model_server()
 

@@ -91,6 +91,15 @@ def test_a_tar_whose_entries_lie_in_a_folder_of_their_own_is_refused(
     )
 
 
+def test_a_tar_without_the_service_of_a_multi_model_endpoint_is_told_what_it_lacks(
+    foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_arrays(tmp_path / "samples.npz", draw_inputs("single", 2))
+    told = ["--samples", str(tmp_path / "samples.npz"), "--container", "multi-model-server", "--multi-model"]
+    assert run_command(["boot", str(foreign), *told]) == 2
+    assert "foreign.tar.gz has no bundle_service.py at its root" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_tar_that_is_not_ours_is_booted_on_the_real_toolkit(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
