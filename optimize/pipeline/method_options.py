@@ -19,10 +19,14 @@ KEY = "candidates.options"
 def check_options(candidates: Candidates, path: Path, lines: Mapping[str, int], problems: list[str]) -> None:
     """Adds a message for each candidate that the file does not have, and for each option that its stage has not.
 
-    A search starts from the options of every method it tries.
+    A search starts from the options of every method it tries. A format that another candidate is made from can be set
+    without being one.
     """
     quantization = (*candidates.quantization, *(methods() if AUTO in candidates.quantization else ()))
     names = {f"{f}-{q}": (q, f) for f in candidates.formats for q in quantization}
+    names |= {
+        f"{one.makes}-none": ("none", one.makes) for one in stages.converters().values() if converter_section(one)
+    }
     for name, options in candidates.options.items():
         key = f"{KEY}.{name}"
         where = f"{path}{line_of(key, lines)}: {key}"

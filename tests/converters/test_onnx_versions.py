@@ -73,7 +73,7 @@ def limits(project: Project, **changes: Any) -> Any:
 
 
 def test_the_bound_is_the_images_or_the_files_own_where_that_is_lower(onnx_project: Project) -> None:
-    candidates = {"formats": ["onnx"], "quantization": ["none"], "options": {"onnx-none": {"opset": 17}}}
+    candidates = {"formats": ["openvino"], "quantization": ["dynamic"], "options": {"onnx-none": {"opset": 17}}}
     assert limits(onnx_project) == {"opset": None, "ir": None, "optimize": False}
     assert limits(onnx_project, bundle=OLD) == {"opset": 19, "ir": 9, "optimize": False}
     assert limits(onnx_project, bundle=OLD, candidates=candidates) == {"opset": 17, "ir": 9, "optimize": False}
