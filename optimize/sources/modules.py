@@ -14,6 +14,8 @@ from optimize.signature import Signature, TensorSpec
 from optimize.sources.huggingface_masks import use_plain_masks
 from optimize.stages import RuntimeSettings, stages
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 def prepare(settings: RuntimeSettings) -> None:
     import torch
@@ -57,14 +59,13 @@ class ModuleSource:
             raise UserError(f"{type(self.module).__name__} has no method {attribute}", f"source.methods.{name}")
         parameters = inspect.signature(method).parameters
         given = {spec.name: spec for spec in self.signature.inputs if spec.name in parameters}
-        try:
-            inspect.signature(method).bind(**given)
-        except TypeError as error:
-            taken, there = ", ".join(parameters), ", ".join(self.signature.input_names)
+        needed = [key for key, one in parameters.items() if one.default is one.empty and one.kind in NAMED]
+        if not given or not given.keys() >= set(needed):
+            taken, there = ", ".join(parameters) or "nothing", ", ".join(self.signature.input_names)
             raise UserError(
                 f"{attribute} takes {taken}, and its parameters must be among the inputs by name: {there}",
                 f"source.methods.{name}",
-            ) from error
+            )
         return tuple(given.values())
 
     def run_method(self, name: str, inputs: Arrays) -> Arrays:
