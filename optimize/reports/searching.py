@@ -30,9 +30,9 @@ def search_lines(report: Report) -> list[str]:
     if search is None:
         return []
     best = [
-        f"{t.candidate} is {t.method}, {t.precision} ({options(t)}){f', {_speed(t).text} over fp32' if t.ratio else ''}"
+        f"{t.candidate} is {_method(t)} ({options(t)}){f', {_speed(t).text} over fp32' if t.ratio else ''}"
         for t in search.trials
-        if t.best
+        if t.best and t.cleared
     ]
     found = "; ".join(best) or "none cleared the bar"
     layers = [
@@ -63,19 +63,25 @@ def trials_grid(search: SearchReport) -> Grid:
             ("search", "The frontier", "Each mark is a trial that was timed: its time over that of fp32 in the same "
              "format, and its drift; the line joins those that no other beats at both. The ring is the best."),
         ),
-        wins=tuple(i for i, trial in enumerate(trials) if trial.best),
+        wins=tuple(i for i, trial in enumerate(trials) if trial.best and trial.cleared),
     )  # fmt: skip
 
 
 def _trial(trial: Trial) -> tuple[Cell, ...]:
-    place = "best" if trial.best else "on the frontier" if trial.frontier else "" if trial.cleared else "below the bar"
+    best = "best" if trial.cleared else "the nearest"
+    place = best if trial.best else "on the frontier" if trial.frontier else "" if trial.cleared else "below the bar"
     return (
-        Cell(str(trial.number), trial.number), word(trial.candidate), word(f"{trial.method}, {trial.precision}"),
+        Cell(str(trial.number), trial.number), word(trial.candidate), word(_method(trial)),
         word(options(trial)), word(trial.state), _speed(trial), number(worst(trial.drift), ".1e"),
         number(trial.accuracy.score if trial.accuracy else None, ".2%"),
         Cell(NONE if trial.size_bytes is None else megabytes(trial.size_bytes), trial.size_bytes),
         word("; ".join(part for part in (place, trial.reason) if part)),
     )  # fmt: skip
+
+
+def _method(trial: Trial) -> str:
+    """`fp16` is both."""
+    return trial.method if trial.method == trial.precision else f"{trial.method}, {trial.precision}"
 
 
 def options(trial: Trial) -> str:

@@ -18,7 +18,7 @@ def test_the_longest_phase_is_named_with_its_share() -> None:
 
 def measured(**ratio: Any) -> dict[str, Any]:
     whole = {"value": 0.5, "ci": (0.49, 0.51), "half_width": 0.01, "verdict": "conclusive", "cpu": 0.5, "minima": 0.5}
-    return {"a": {"latency": {"ratio": whole | ratio}}}
+    return {"a": {"latency": {"generations": 5, "ratio": whole | ratio}}}
 
 
 def test_nothing_is_said_where_the_ratios_agree_and_are_narrow() -> None:
@@ -30,6 +30,6 @@ def test_ratios_that_disagree_by_more_than_five_percent_are_told() -> None:
     assert warning == "a takes 0.500× the source's time by medians, and 0.600× by processor time"
 
 
-def test_an_interval_that_stayed_wide_is_told_with_the_time_that_a_narrow_one_would_take() -> None:
-    (warning,) = measurement_warnings(measured(half_width=0.03, verdict="inconclusive"), Benchmark(budget_s=10))
-    assert "a (±3.0%); about 40 s would narrow them" in warning
+def test_an_interval_that_stayed_wide_is_told_with_the_processes_that_a_narrow_one_would_take() -> None:
+    (warning,) = measurement_warnings(measured(half_width=0.03, verdict="inconclusive"), Benchmark())
+    assert "after 5 processes each: a (±3.0%); about 20 (benchmark.processes) would narrow them" in warning

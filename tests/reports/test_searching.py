@@ -9,7 +9,7 @@ from rich.console import Console
 
 from optimize.reports.html import to_html
 from optimize.reports.model import Report
-from optimize.reports.searching import trials_grid
+from optimize.reports.searching import search_lines, trials_grid
 from optimize.reports.terminal import print_report
 
 
@@ -37,3 +37,13 @@ def test_the_trials_fit_the_terminal_and_the_best_stand_first(columns: int, sear
     assert all(len(line.rstrip()) <= columns for line in table)
     assert "1.33× [1.30, 1.37]" in table[1] and "onnx-auto" in table[1]
     assert ("options" in table[0]) == (columns >= 110)
+
+
+def test_the_nearest_of_trials_that_are_all_wrong_is_not_called_the_best(searched: Report) -> None:
+    assert searched.search is not None
+    wrong = [t.model_copy(update={"cleared": False, "ratio": None}) for t in searched.search.trials]
+    report = searched.model_copy(update={"search": searched.search.model_copy(update={"trials": wrong})})
+    assert report.search is not None
+    grid = trials_grid(report.search)
+    assert grid.wins == () and grid.rows[0][-1].text == "the nearest"
+    assert search_lines(report)[0].endswith("none cleared the bar")
