@@ -25,9 +25,9 @@ python -m optimize.benchmarks.studies.quantization --setup
 fp32 outputs on rows that calibrated nothing; what is under the model's bound does not count, on either side. MiniLM
 and the digits CNN have their own weights, the other models random ones from a fixed seed.
 
-Ours is the winner of `optimize run` on a pipeline file for one thread, with the formats ONNX, OpenVINO, LiteRT and
-TorchScript. The peers start from the same PyTorch model or from its ONNX export (`optimum-cli export onnx`, or
-`torch.onnx.export` where there is no Hugging Face folder), and calibrate on the same rows:
+Ours is the winner of `optimize run` on a pipeline file for one thread, with the formats ONNX, OpenVINO, LiteRT and, for
+the smaller models, TorchScript. The peers start from the same PyTorch model or from its ONNX export (`optimum-cli
+export onnx`, or `torch.onnx.export` where there is no Hugging Face folder), and calibrate on the same rows:
 
 - Optimum: `optimum-cli onnxruntime quantize --avx512_vnni`, and `ORTQuantizer` with the static preset of that name
 - NNCF: `nncf.quantize` of the OpenVINO model and of the ONNX file, `model_type=TRANSFORMER` for transformers
