@@ -119,7 +119,7 @@ def calibration_in_short(value: str) -> dict[str, Any]:
     """`random`, `rows.py:function`, `rows.npz`, or the folder of .npy files that a path without a suffix is."""
     if value == "random":
         return {"random": True}
-    if ":" in value:
+    if ":" in value and value.rpartition(":")[2].isidentifier():  # A path may hold a colon as well.
         return {"generator": value}
     return {"file" if PurePath(value).suffix else "folder": value}
 

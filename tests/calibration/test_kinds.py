@@ -177,6 +177,8 @@ def test_a_fixed_batch_takes_only_rows_that_fill_it(tmp_path: Path) -> None:
     ("text", "kind"),
     [
         ("rows.npz", "file"),
+        ("c:/data/rows.npz", "file"),
+        ("run:2/rows", "folder"),
         ("rows", "folder"),
         ("rows.py:rows", "generator"),
         ("package.rows:rows", "generator"),
