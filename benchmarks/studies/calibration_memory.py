@@ -1,7 +1,8 @@
 """What calibrating ResNet-50 takes of memory, by every calibration of ONNX Runtime's static int8 and by SmoothQuant.
 
-`python benchmarks/studies/calibration_memory.py [--rows 10000] [--pixels 224]` prints one line a method: the peak that
-the step's own process saw, as the report has it. Weights are random (transformers' configuration), rows are generated.
+`python benchmarks/studies/calibration_memory.py [--rows 10000] [--pixels 224] [--only METHOD...]` prints one line a
+method: the peak that the step's own process saw, as the report has it. Weights are random (transformers'
+configuration), rows are generated.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -47,13 +49,14 @@ def rows():
 """
 
 
-def main(rows: int, pixels: int) -> int:
+def main(rows: int, pixels: int, only: Sequence[str]) -> int:
     worst = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([sys.executable, "-c", EXPORT, str(pixels)], cwd=folder, check=True, capture_output=True)
         (folder / "rows.py").write_text(ROWS.replace("PIXELS", str(pixels)), encoding="utf-8")
-        for title, (method, options) in METHODS.items():
+        for title in only or METHODS:
+            method, options = METHODS[title]
             peak, seconds = _calibrate(folder, method, options, rows)
             worst = max(worst, peak)
             print(f"{title:24} {rows} rows of {pixels} pixels: peak {peak / 1e6:.0f} MB, {seconds:.0f} s", flush=True)
@@ -82,5 +85,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--pixels", type=int, default=224)
+    parser.add_argument("--only", nargs="+", choices=METHODS, default=(), metavar="METHOD", help="; ".join(METHODS))
     arguments = parser.parse_args()
-    sys.exit(main(arguments.rows, arguments.pixels))
+    sys.exit(main(arguments.rows, arguments.pixels, arguments.only))
