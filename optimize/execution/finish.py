@@ -56,11 +56,13 @@ class Finish:
     def _check_on_target(self, judged: Mapping[str, Judged]) -> dict[str, OnTarget]:
         if Stage.CHECK.after(self._plan.until):
             return {}
-        return {
+        kind = self._pipeline.source.kind
+        found = {
             c.name: check_on_target(self._runner, c)
             for c in self._plan.candidates
-            if judged[c.name].state is State.OK and must_check(self._runner.target, c)
+            if judged[c.name].state is State.OK and must_check(self._runner.target, c, kind)
         }
+        return {name: one for name, one in found.items() if one != OnTarget()}  # Which it is of what is in float.
 
     def _sizing(self, choice: Choice, judged: Mapping[str, Judged], on_target: Mapping[str, OnTarget]) -> list[Fit]:
         """For `target: auto`, or a family: the types that hold the winner, the one to take first."""

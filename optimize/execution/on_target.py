@@ -33,23 +33,32 @@ class OnTarget:
         return asdict(self)
 
 
-def must_check(target: Target, candidate: Candidate, here: Isa | None = None) -> bool:
-    """int8 on a target whose kernels saturate, made on a machine whose kernels do not."""
+def must_check(target: Target, candidate: Candidate, source: str, here: Isa | None = None) -> bool:
+    """int8 on a target whose kernels saturate, made on a machine whose kernels do not. `source` is its kind: whether an
+    ONNX file of the user's is quantized already, the check there finds out."""
     here = here or local_isa()
-    return candidate.precision == "int8" and target.isa.saturates and not here.saturates
+    return (candidate.precision == "int8" or _adopted(candidate, source)) and (
+        target.isa.saturates and not here.saturates
+    )
+
+
+def _adopted(candidate: Candidate, source: str) -> bool:
+    return candidate.quantization == "none" and candidate.format == source == "onnx"
 
 
 def check_on_target(runner: Runner, candidate: Candidate) -> OnTarget:
     """Runs the check again as the target would compute it; from the store where that was done before."""
     target = runner.target
     capped = candidate.format in CAPPED
-    if not capped and emulator() is None:
+    if not capped and emulator() is None and candidate.precision == "int8":
         return OnTarget(unknown=f"{candidate.format} kernels heed no switch, and {EMULATOR} is not installed")
     result = _run(runner, candidate, not capped)
     if result.state is not State.OK:
         return OnTarget(unknown=f"the check there ended {result.state}: {result.reason}")
     payload = result.payload
-    tolerance = getattr(runner.file.pipeline.tolerances, candidate.precision)
+    if payload.get("float"):
+        return OnTarget()
+    tolerance = runner.file.pipeline.tolerances.int8
     drifted = judge(payload["drift"], list(payload["problems"]), tolerance)
     if drifted:
         drifted = (
@@ -70,6 +79,7 @@ def _run(runner: Runner, candidate: Candidate, emulate: bool) -> StepResult:
         "threads": runner.threads,
         "settings": dict(candidate.settings),
         "emulate": emulate,
+        "only_integers": candidate.precision != "int8",
         "environment": {} if emulate else isa_caps(runner.target.isa, local_isa()),
     }
     inputs = {"golden": runner.golden().digest, "model": runner.results[candidate.artifact].made.digest}

@@ -37,11 +37,24 @@ def emulator() -> str | None:
 
 def check_on_target(request: Request, output: Path) -> dict[str, Any]:
     """Drift of the golden's cases; `how` says under what. Raises Unsupported where that cannot be had here."""
+    if request.parameters["only_integers"] and not _computes_in_integers(request.model.path):
+        return {"float": True}
     if request.parameters["emulate"]:
         return _emulated(request, output) | {"how": f"{EMULATOR} -cpu {PROCESSOR}"}
     environment: Mapping[str, str] = request.parameters["environment"]
     os.environ.update(environment)  # Nothing has imported a library that reads them yet.
     return _drift(request) | {"how": " ".join(f"{key}={value}" for key, value in environment.items())}
+
+
+def _computes_in_integers(folder: Path) -> bool:
+    """Of an ONNX artifact: whether anything is quantized in it."""
+    import onnx
+
+    from optimize.quantizers.onnx_tools.graph import FILE
+    from optimize.quantizers.onnx_tools.remarks import is_integer
+
+    nodes = onnx.load(folder / FILE, load_external_data=False).graph.node
+    return any(is_integer(node.op_type) or node.op_type == "QuantizeLinear" for node in nodes)
 
 
 def _drift(request: Request) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Trials:
         if not results or results[-1].state is State.OK:
             results.append(self._run(self._check(proposal, candidate)))
         carried = self._judged(proposal, candidate, tuple(results))
-        if carried.trial.state is State.OK and must_check(self._runner.target, candidate):
+        if carried.trial.state is State.OK and must_check(self._runner.target, candidate, ""):
             carried = self._on_target(carried, name)
         if carried.trial.state is not State.OK or carried.trial.reason:
             return carried

@@ -25,13 +25,13 @@ def unfused(output: Path) -> str:
     known = constants(graph)
     quantize = sum(node.op_type == "QuantizeLinear" for node in graph.node)
     dequantize = sum(node.op_type == "DequantizeLinear" and node.input[0] not in known for node in graph.node)
-    integer = sum(_is_integer(node.op_type) for node in graph.node)
+    integer = sum(is_integer(node.op_type) for node in graph.node)
     text = f"ONNX Runtime runs {integer} operators in integers, with {quantize} steps to integers and {dequantize} back"
     left = max(0, min(quantize, dequantize) - 1)
     return f"{text}: {left} quantize/dequantize pairs stay unfused, each a pass over its tensor" if left else text
 
 
-def _is_integer(kind: str) -> bool:
+def is_integer(kind: str) -> bool:
     return kind.startswith("QLinear") or kind in (
         "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM",
         "QAttention", "MatMulNBits",

@@ -63,10 +63,11 @@ def quantize(model, task, output):
 def test_it_is_looked_at_only_for_int8_and_only_where_the_target_computes_otherwise() -> None:
     here = Isa("x86_64", ("avx2", "avx512", "vnni"))
     int8, fp32 = Candidate("a", "onnx", "dynamic"), Candidate("b", "onnx", "none")
-    assert must_check(find_target("ml.m5.large"), int8, here)
-    assert not must_check(find_target("ml.m5.large"), fp32, here)
-    assert not must_check(find_target("ml.c7i.large"), int8, here)
-    assert not must_check(find_target("ml.m5.large"), int8, Isa("x86_64", ("avx2",)))
+    assert must_check(find_target("ml.m5.large"), int8, "pytorch", here)
+    assert not must_check(find_target("ml.m5.large"), fp32, "pytorch", here)
+    assert must_check(find_target("ml.m5.large"), fp32, "onnx", here), "it may be quantized already"
+    assert not must_check(find_target("ml.c7i.large"), int8, "pytorch", here)
+    assert not must_check(find_target("ml.m5.large"), int8, "pytorch", Isa("x86_64", ("avx2",)))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +95,7 @@ def test_pytorchs_kernels_are_wrong_under_the_caps_of_a_target_without_vnni(
     caps = isa_caps(find_target(target).isa, local_isa())
     Request(
         "check-on-target", "optimize.runtimes.torchscript", {"model": model}, str(saturating / "golden"),
-        parameters={"threads": 1, "settings": {}, "emulate": False, "environment": caps},
+        parameters={"threads": 1, "settings": {}, "emulate": False, "only_integers": False, "environment": caps},
     ).write(tmp_path / "request.json")  # fmt: skip
     command = [sys.executable, "-m", "optimize.execution.worker", str(tmp_path)]
     subprocess.run(command, env=clean_environment(), check=True, capture_output=True)
@@ -122,6 +123,24 @@ def test_a_candidate_that_saturates_on_its_target_ends_drifted_with_that_reason(
     assert candidate["on_target"]["how"] == f"{EMULATOR} -cpu Haswell"
     there = subprocess.run([*command, "-o", "target=ml.c6i.large"], check=False)
     assert there.returncode == 0, "with VNNI it is right"
+
+
+@needs_emulator
+def test_a_source_that_is_int8_already_is_checked_too_and_one_in_float_is_not(onnx_project: Project) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    path = onnx_project(
+        candidates={"formats": ["onnx"], "quantization": ["none"]}, target="ml.m5.large",
+        tolerances={"int8": {"max_relative": 0.1}}, data={"evaluation": "evaluation.npz"},
+    )  # fmt: skip
+    _positive(path.parent)
+    model = path.parent / "model.onnx"
+    (candidate,) = run(path, until="check").report.candidates
+    assert candidate.state == "ok" and not candidate.on_target
+    quantize_dynamic(model, model, weight_type=QuantType.QInt8)
+    (candidate,) = run(path, until="check").report.candidates
+    assert candidate.state == "drifted"
+    assert candidate.reason.startswith("right on this machine, and wrong on ml.m5.large, which has no VNNI")
 
 
 def _positive(folder: Path) -> None:
