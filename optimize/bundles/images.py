@@ -138,9 +138,9 @@ def _cause(image: Image, content: Content) -> str:
 def _too_new(image: Image, content: Content) -> str:
     """Of images with an onnxruntime of their own; elsewhere the bundle brings the one it was checked with."""
     if image.opset and content.opset > image.opset:
-        return f"its onnxruntime {image.onnxruntime} reads opset {image.opset} at most, and it is of {content.opset}"
+        return f"its onnxruntime {image.onnxruntime} reads opset {image.opset} at most; the model is of {content.opset}"
     if image.ir and content.ir > image.ir:
-        return f"its onnxruntime {image.onnxruntime} reads IR version {image.ir} at most, and it is of {content.ir}"
+        return f"its onnxruntime {image.onnxruntime} reads IR version {image.ir} at most; the model is of {content.ir}"
     return ""
 
 

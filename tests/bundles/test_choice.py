@@ -59,7 +59,7 @@ def test_auto_is_the_leanest_that_serves_it_as_it_is_wanted(
         ({"image": "pytorch-inference:2.6.0"}, "local", Content("aotinductor", "none"),
          r"torch 2\.\d+\.\d\S* made it for that release and later ones, and the image has 2.6.0; no image in the matrix can"),
         ({"image": "sagemaker-tritonserver:23.12"}, "local", Content("onnx", "none", 20),
-         "its onnxruntime 1.16.3 reads opset 19 at most, and it is of 20; the newest that can is "
+         "its onnxruntime 1.16.3 reads opset 19 at most; the model is of 20; the newest that can is "
          "sagemaker-tritonserver:26.05"),
         ({"image": "sagemaker-tritonserver:24.03"}, "local", Content("onnx", "none", 20, 10), "reads IR version 9 at most"),
         ({"image": "sagemaker-tritonserver:25.09"}, "local", Content("saved_model", "none"),
