@@ -12,6 +12,7 @@ TABLE = {
     "onnx_weight_only": "optimize.quantizers.onnx_weight_only",
     "onnx_int4": "optimize.quantizers.onnx_int4",
     "onnx_fp16": "optimize.quantizers.onnx_fp16",
+    "onnx_optimum": "optimize.quantizers.onnx_optimum",
     "saved_model_weight_only": "optimize.quantizers.saved_model_weight_only",
     "saved_model_static": "optimize.quantizers.saved_model_static",
     "openvino_dynamic": "optimize.quantizers.openvino_dynamic",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.matrix.case import Case
 from tests.matrix.zoo_pytorch import IMAGE, case, module
 
 
@@ -18,6 +19,10 @@ CASES = (
     replace(
         case("CNN by further methods", "cnn", IMAGE),
         formats=("onnx",), quantization=("smoothquant", "weight_only", "int4", "fp16"),
+    ),
+    Case(
+        "BERT by Optimum", "huggingface", "tests.matrix.zoo_huggingface:bert", {},
+        formats=("onnx",), quantization=("optimum",),
     ),
     replace(
         case("CNN in bfloat16", "cnn", IMAGE, target="ml.c7i.large"), make="tests.matrix.zoo_methods:for_target",

@@ -11,8 +11,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from optimize.artifact import Artifact
+from optimize.errors import UserError
 from optimize.methods import Task
-from optimize.quantizers import onnx_dynamic
+from optimize.quantizers import onnx_dynamic, onnx_optimum
 from optimize.signature import Signature
 
 
@@ -20,8 +21,7 @@ def constant(name, *shape):
     return numpy_helper.from_array(np.random.default_rng(len(name)).standard_normal(shape).astype(np.float32), name)
 
 
-def quantized(folder: Path, nodes, weights, inputs: tuple, outputs: tuple):
-    """The graph that the quantizer makes of these nodes."""
+def save(folder: Path, nodes, weights, inputs: tuple, outputs: tuple) -> Artifact:
     values = [helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)]
     graph = helper.make_graph(
         nodes, "graph", values, [helper.make_tensor_value_info("y", TensorProto.FLOAT, outputs)], weights
@@ -31,7 +31,16 @@ def quantized(folder: Path, nodes, weights, inputs: tuple, outputs: tuple):
     onnx.save(
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "in/model.onnx"
     )
-    artifact = Artifact(folder / "in", "onnx", "none", Signature(()))
+    return Artifact(folder / "in", "onnx", "none", Signature(()))
+
+
+def save_products(folder: Path, widths) -> Artifact:
+    return save(folder, *products(widths), ("batch", widths[0]), ("batch", widths[-1]))
+
+
+def quantized(folder: Path, nodes, weights, inputs: tuple, outputs: tuple):
+    """The graph that the quantizer makes of these nodes."""
+    artifact = save(folder, nodes, weights, inputs, outputs)
     onnx_dynamic.quantize(
         artifact, Task(onnx_dynamic.Options(), None, {}, frozenset({"avx512", "vnni"}), "x86_64"), folder / "out"
     )
@@ -86,3 +95,31 @@ def test_a_recurrent_layer_that_begins_at_zero_is_given_no_state(tmp_path: Path,
     assert ("ConstantOfShape" in kinds) == bool(begin)
     (layer,) = [node for node in graph.node if node.op_type == "DynamicQuantizeLSTM"]
     assert [bool(name) for name in layer.input[5:7]] == [bool(begin)] * 2
+
+
+@pytest.mark.parametrize(
+    ("isa", "architecture", "preset"),
+    [
+        ({"avx2", "avx512", "vnni"}, "x86_64", "avx512_vnni"),
+        ({"avx2", "avx512"}, "x86_64", "avx512"),
+        ({"avx2"}, "x86_64", "avx2"),
+        (set(), "aarch64", "arm64"),
+    ],
+)
+def test_optimum_is_asked_for_the_preset_of_the_target(tmp_path: Path, isa: set[str], architecture: str, preset: str):
+    pytest.importorskip("optimum.onnxruntime")
+    model, output = save_products(tmp_path, (64, 128, 10)), tmp_path / "out"
+    options = onnx_optimum.Options(exclude=("m1",))
+    made = onnx_optimum.quantize(model, Task(options, None, {}, frozenset(isa), architecture), output)
+    assert f"preset {preset}, dynamic, 1 integer operators" in made.method
+    assert [path.name for path in output.iterdir()] == ["model.onnx"], "nothing is left beside it"
+    largest = max(np.abs(numpy_helper.to_array(t)).max() for t in onnx.load(output / "model.onnx").graph.initializer
+                  if t.data_type == TensorProto.INT8)  # fmt: skip
+    assert (largest < 65) == (preset in ("avx2", "avx512")), "in 7 bits where products of 8 saturate"
+
+
+def test_optimum_says_which_node_it_does_not_find(tmp_path: Path):
+    pytest.importorskip("optimum.onnxruntime")
+    model = save_products(tmp_path, (64, 128))
+    with pytest.raises(UserError, match="no node 'm7'; the nearest are m0"):
+        onnx_optimum.quantize(model, Task(onnx_optimum.Options(exclude=("m7",)), None, {}), tmp_path / "out")
