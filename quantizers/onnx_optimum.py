@@ -72,6 +72,6 @@ def _configuration(preset: str, task: Task) -> Any:
 
     options: Options = task.options
     settings: dict[str, Any] = {"per_channel": options.per_channel, "nodes_to_exclude": list(options.exclude)}
-    if preset in ("avx2", "avx512"):
+    if preset == "avx512":  # That of AVX2 has weights in uint8, whose products do not saturate.
         settings["reduce_range"] = reduced(None, task)
     return getattr(AutoQuantizationConfig, preset)(is_static=False, **settings)
