@@ -19,6 +19,8 @@ from optimize.reports.searching import search_lines
 from optimize.reports.table import digits
 
 DISAGREE = 0.05
+MOST_PROCESSES = 100
+"""That `benchmark.processes` takes."""
 WORDS = {"cpu": "processor time", "minima": "fastest calls"}
 PHASES = {
     "interpreter_s": "starting Python", "import_s": "importing {library}", "read_s": "reading the file",
@@ -72,9 +74,10 @@ def measurement_warnings(measured: Mapping[str, Any], benchmark: Benchmark) -> l
         # An interval narrows with the root of the generations.
         generations = max(measured[name]["latency"]["generations"] for name in wide)
         enough = math.ceil(generations * (max(wide.values()) / benchmark.half_width) ** 2)
+        narrowed = f"about {enough} (benchmark.processes) would narrow them, or " if enough <= MOST_PROCESSES else ""
         warnings.append(
             f"intervals wider than ±{benchmark.half_width:.1%} after {generations} processes each: {', '.join(wide)} "
-            f"(±{max(wide.values()):.1%}); about {enough} (benchmark.processes) would narrow them, or a quieter machine"
+            f"(±{max(wide.values()):.1%}); {narrowed or 'it takes '}a quieter machine"
         )
     for name, ratio in ratios.items():
         apart = {word: ratio[word] for word in ("cpu", "minima") if abs(ratio[word] / ratio["value"] - 1) > DISAGREE}

@@ -33,3 +33,8 @@ def test_ratios_that_disagree_by_more_than_five_percent_are_told() -> None:
 def test_an_interval_that_stayed_wide_is_told_with_the_processes_that_a_narrow_one_would_take() -> None:
     (warning,) = measurement_warnings(measured(half_width=0.03, verdict="inconclusive"), Benchmark())
     assert "after 5 processes each: a (±3.0%); about 20 (benchmark.processes) would narrow them" in warning
+
+
+def test_where_no_number_of_processes_would_do_only_a_quieter_machine_is_asked_for() -> None:
+    (warning,) = measurement_warnings(measured(half_width=2.2, verdict="inconclusive"), Benchmark())
+    assert warning.endswith("a (±220.0%); it takes a quieter machine")
