@@ -89,6 +89,13 @@ def test_the_manifest_has_digests_and_provenance_and_no_path_of_this_machine(emi
     assert str(Path(model("onnx", "single").path).parent) not in text
 
 
+def in_a_process(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """`code` as the one worker of a server would run it, with the handler's folder on the path."""
+    one_worker = os.environ | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "OPTIMIZE_METRICS": os.devnull}
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, 'code'); {code}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=one_worker)
+
+
 def test_what_the_runtime_was_told_is_told_by_the_handler_too(
     model: Model, golden: Callable[[str], Path], carry_out: Carry
 ) -> None:
@@ -99,13 +106,11 @@ def test_what_the_runtime_was_told_is_told_by_the_handler_too(
         tar.extractall(made / "opened", filter="data")
     assert settings["threads"] == 2 and settings["options"] == {k: v for k, v in told.items() if k != "threads"}
     ask = (
-        "import sys; sys.path.insert(0, 'code'); import inference; options = inference.model_fn('.')._session.get_session_options(); "
+        "import inference; options = inference.model_fn('.')._session.get_session_options(); "
         "print(options.intra_op_num_threads, options.graph_optimization_level.name, options.enable_cpu_mem_arena, "
         "options.get_session_config_entry('session.intra_op.allow_spinning'))"
     )
-    one_worker = os.environ | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "OPTIMIZE_METRICS": os.devnull}
-    command = [sys.executable, "-c", ask]
-    done = subprocess.run(command, cwd=made / "opened", capture_output=True, text=True, check=False, env=one_worker)
+    done = in_a_process(made / "opened", ask)
     assert done.stdout.startswith("2 ORT_ENABLE_BASIC False 0\n"), done.stdout + done.stderr
 
 
@@ -133,11 +138,9 @@ def test_openvinos_handler_compiles_for_the_sizes_that_come_where_that_is_asked_
     with tarfile.open(made / "model.tar.gz") as tar:
         tar.extractall(made / "opened", filter="data")
     ask = (
-        "import sys; sys.path.insert(0, 'code'); import inference; import numpy as np; model = inference.model_fn('.'); "
+        "import inference; import numpy as np; model = inference.model_fn('.'); "
         "answers = [model.run({'image': np.ones((n, 2, 3), np.float32)})['logits'] for n in (1, 2, 3, 4, 5, 6, 1)]; "
         "print(len(model._fixed), model._any is not None, [len(a) for a in answers], np.ptp(np.concatenate(answers), 0).max())"
     )
-    one_worker = os.environ | {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "OPTIMIZE_METRICS": os.devnull}
-    command = [sys.executable, "-c", ask]
-    done = subprocess.run(command, cwd=made / "opened", capture_output=True, text=True, check=False, env=one_worker)
+    done = in_a_process(made / "opened", ask)
     assert done.stdout.startswith("4 True [1, 2, 3, 4, 5, 6, 1] 0.0\n"), done.stdout + done.stderr
