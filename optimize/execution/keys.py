@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from optimize.digests import digest_files, digest_value
+from optimize.own_code import code_digest, stage_digest
 from optimize.plan import Stage, Step
-from optimize.versions import code_digest, library_versions, tool_version
+from optimize.versions import library_versions, tool_version
 
 SPINE = {
     Stage.GOLDEN: ("optimize.golden", "optimize.calibration", "optimize.execution.steps", "optimize.accuracy"),
     Stage.CONVERT: ("optimize.execution.steps", "optimize.sources"),
-    Stage.QUANTIZE: (
-        "optimize.quantizers",
-        "optimize.calibration",
-        "optimize.data",
-        "optimize.execution.steps",
-        "optimize.sources",
-    ),
+    Stage.QUANTIZE: ("optimize.calibration", "optimize.data", "optimize.execution.steps", "optimize.sources"),
     Stage.CHECK: (
         "optimize.drift",
         "optimize.accuracy",
@@ -30,7 +25,7 @@ SPINE = {
     Stage.MEASURE: ("optimize.benchmarks",),
     Stage.BUNDLE: ("optimize.bundles",),
 }  # fmt: skip
-"""The tool's own code that a stage's result depends on, besides the stage's module."""
+"""The tool's own code that a stage's result depends on, besides the stage's module and what that imports."""
 
 
 def step_key(
@@ -41,7 +36,7 @@ def step_key(
         {
             "stage": step.stage,
             "makes": step.makes,
-            "code": [code_digest(module) for module in (step.module, *SPINE[step.stage]) if module],
+            "code": [stage_digest(step.module), *map(code_digest, SPINE[step.stage])],
             "tool": tool_version(),
             "libraries": library_versions(("numpy", *step.libraries)),
             "inputs": dict(inputs),
