@@ -12,6 +12,7 @@ from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Task
 from optimize.quantizers.onnx_tools.qdq import reduced
+from optimize.quantizers.pt2e_channels import widen_single_channels
 from optimize.quantizers.torch_options import ModuleOptions, prepare_module
 
 BATCH = 8
@@ -39,6 +40,7 @@ def quantized_program(model: Artifact, task: Task) -> tuple[Exported, int]:
     graph = export(module, model.signature, task.examples, finish=lambda program: program).program.module()
     graph.graph.eliminate_dead_code()  # A layer nobody reads, as BERT's pooler can be, stops the quantizer.
     graph.recompile()
+    widen_single_channels(graph)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         prepared = prepare_pt2e(graph, _quantizer(task))

@@ -16,43 +16,58 @@ from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported, UserError
 from optimize.methods import Task
 from optimize.quantizers import (
+    aotinductor_static,
     exported_program_static,
     torchscript_bf16,
     torchscript_dynamic,
     torchscript_static,
 )
-from optimize.runtimes import torchscript
+from optimize.runtimes import aotinductor, torchscript
 from optimize.samples import Samples
 from optimize.signature import Signature, TensorSpec
 from optimize.stages import RuntimeSettings
 from tests.quantizers import torch_models
 from tests.quantizers.onnx_models import cosine
 
-SIGNATURE = Signature(
-    (TensorSpec("x", "float32", ("batch", 3, 12, 12)),), (TensorSpec("output", "float32", ("batch", 5)),)
-)
+
+def signature(channels: int = 3) -> Signature:
+    image = TensorSpec("x", "float32", ("batch", channels, 12, 12))
+    return Signature((image,), (TensorSpec("output", "float32", ("batch", 5)),))
+
+
+SIGNATURE = signature()
 X = np.random.default_rng(0).standard_normal((32, 3, 12, 12)).astype(np.float32)
 C7I = frozenset({"avx2", "avx512", "vnni", "bf16", "amx"})
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return write_source(tmp_path_factory.mktemp("source"))
+
+
+def write_source(folder: Path, channels: int = 3) -> Artifact:
     import torch
     from safetensors.torch import save_file
 
-    folder = tmp_path_factory.mktemp("source")
     shutil.copy(torch_models.__file__, folder / "net.py")
     torch.manual_seed(0)
-    save_file(torch_models.Net().state_dict(), folder / "weights.safetensors")
+    arguments = {"channels": channels}
+    save_file(torch_models.Net(**arguments).state_dict(), folder / "weights.safetensors")
     options = {
-        "kind": "pytorch", "factory": "net.py:Net", "weights": "weights.safetensors", "arguments": {},
+        "kind": "pytorch", "factory": "net.py:Net", "weights": "weights.safetensors", "arguments": arguments,
         "weights_key": None, "trust": False,
     }  # fmt: skip
-    return Artifact(folder, "pytorch", "source", SIGNATURE, options)
+    return Artifact(folder, "pytorch", "source", signature(channels), options)
+
+
+def images(source: Artifact, rows: int | None = None) -> np.ndarray[Any, Any]:
+    return np.ascontiguousarray(X[:rows, : source.options["arguments"]["channels"]])
 
 
 def quantize(module: ModuleType, source: Artifact, output: Path, isa: frozenset[str] = C7I, **options: Any) -> Made:
-    task = Task(module.method.options(**options), Samples({"x": X}), {"x": X[:2]}, isa, "x86_64")
+    task = Task(
+        module.method.options(**options), Samples({"x": images(source)}), {"x": images(source, 2)}, isa, "x86_64"
+    )
     made: Made = module.quantize(source, task, output)
     return made
 
@@ -61,10 +76,10 @@ def float_answers(source: Artifact, rows: int) -> np.ndarray[Any, Any]:
     import torch
     from safetensors.torch import load_file
 
-    net = torch_models.Net().eval()
+    net = torch_models.Net(**source.options["arguments"]).eval()
     net.load_state_dict(load_file(source.path / "weights.safetensors"))
     with torch.inference_mode():
-        found: np.ndarray[Any, Any] = net(torch.from_numpy(X[:rows])).numpy()
+        found: np.ndarray[Any, Any] = net(torch.from_numpy(images(source, rows))).numpy()
     return found
 
 
@@ -85,6 +100,19 @@ def test_it_gives_the_modules_own_answers_at_any_batch(
     for rows in (1, 5):
         output = session.run({"x": X[:rows]})["output"]
         assert output.dtype == np.float32 and cosine(output, float_answers(source, rows)) > 0.999
+
+
+def test_an_int8_convolution_of_one_channel_is_right_when_it_is_compiled(tmp_path: Path) -> None:
+    """Inductor takes what comes of it for channels first, and the kernel writes channels last."""
+    source = write_source(tmp_path, channels=1)
+    made = tmp_path / "made"
+    made.mkdir()
+    quantize(aotinductor_static, source, made)
+    artifact = Artifact(made, "aotinductor", "static", source.signature)
+    session = aotinductor.open(aotinductor.read(artifact), artifact, RuntimeSettings())
+    for rows in (1, 5):
+        output = session.run({"x": images(source, rows)})["output"]
+        assert cosine(output, float_answers(source, rows)) > 0.999
 
 
 def test_a_quantized_program_is_read_by_a_process_without_torchao(source: Artifact, tmp_path: Path) -> None:
