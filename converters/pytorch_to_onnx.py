@@ -10,7 +10,9 @@ from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
 from optimize.converters import onnx_finishing
 from optimize.converters.exporting import named_dimension
+from optimize.converters.onnx_recurrence import join_directions, recurrent_translations
 from optimize.converters.pytorch_to_torchscript import to_torchscript
+from optimize.converters.traceable_layers import traceable_layers
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
 
@@ -63,11 +65,15 @@ def _export(module: Any, signature: Signature, tensors: tuple[Any, ...], path: P
 
     dimensions = {name: named_dimension(signature, name) for name in signature.dimensions}
     shapes = tuple({axis: dimensions[d] for axis, d in _named(spec)} for spec in signature.inputs)
-    torch.onnx.export(
-        module, tensors, path, dynamo=True, external_data=_weight_bytes(module) > INLINE_BYTES, verbose=False,
-        input_names=list(signature.input_names), output_names=list(signature.output_names), opset_version=opset,
-        dynamic_shapes=(shapes,) if dimensions else None, optimize=True,
-    )  # fmt: skip
+    with traceable_layers(module):
+        program = torch.onnx.export(
+            module, tensors, dynamo=True, verbose=False, input_names=list(signature.input_names),
+            output_names=list(signature.output_names), opset_version=opset,
+            dynamic_shapes=(shapes,) if dimensions else None, optimize=True,
+            custom_translation_table=recurrent_translations(),
+        )  # fmt: skip
+    join_directions(program.model)
+    program.save(path, external_data=_weight_bytes(module) > INLINE_BYTES)
     _drop_value_info(path)
 
 

@@ -65,7 +65,7 @@ class _Recurrence:
 
     def __init__(self, functions: Any) -> None:
         self._functions = functions
-        self._operators = _recurrent_operators()
+        self._operators = recurrent_operators()
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(self._functions, name)
@@ -84,7 +84,7 @@ _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 _LIBRARIES: list[Any] = []  # a torch.library.Library takes its operators with it when it is collected
 
 
-def _recurrent_operators() -> Any:
+def recurrent_operators() -> Any:
     """`torch.ops.optimize`, with the schemas of ATen's own recurrent operators."""
     import torch
 
@@ -119,7 +119,7 @@ def _recur_by_our_operators(module: Any) -> None:
 
     for part in module.modules():
         if isinstance(part, torch.fx.GraphModule):
-            ours = _recurrent_operators()
+            ours = recurrent_operators()
             _replace_targets(part, {getattr(torch.ops.aten, n).input: getattr(ours, n).default for n in _RECURRENT})
 
 
@@ -129,7 +129,7 @@ def recur_by_aten(program: Any) -> Any:
 
     for part in program.graph_module.modules():
         if isinstance(part, torch.fx.GraphModule):
-            ours = _recurrent_operators()
+            ours = recurrent_operators()
             _replace_targets(part, {getattr(ours, n).default: getattr(torch.ops.aten, n).input for n in _RECURRENT})
     return program
 
