@@ -63,5 +63,12 @@ def _integer(value: Any) -> int | None:
 def _replaced(op: Any, layer: Any, **_: Any) -> Any:
     direction = layer.producer().attributes.get_string("direction", "forward")
     if direction != "bidirectional":
-        return op.Squeeze(layer, op.Constant(value_ints=[1]))
-    return op.Reshape(op.Transpose(layer, perm=list(OUTPUT)), op.Constant(value_ints=[0, 0, -1]))
+        return op.Squeeze(layer, _constant(op, 1))
+    return op.Reshape(op.Transpose(layer, perm=list(OUTPUT)), _constant(op, 0, 0, -1))
+
+
+def _constant(op: Any, *numbers: int) -> Any:
+    """As a tensor: ONNX Runtime's shape inference reads constants of no other kind."""
+    import onnx_ir
+
+    return op.Constant(value=onnx_ir.tensor(list(numbers), dtype=onnx_ir.DataType.INT64))
