@@ -21,25 +21,29 @@ LEFT_OUT = shutil.ignore_patterns("fingerprint.pb", "keras_metadata.pb", "saved_
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     import_loader()
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
     from optimize.sources.saved_model import find_folder, serving_graph
 
     folder, kept = find_folder(model), model.options["signature_key"]
-    graph = serving_graph(folder)
     names = {SIGNATURE: kept, **model.options["methods"]}
-    _keep_definitions(graph.signature_def, names)
-    if graph.object_graph_def.nodes:  # A SavedModel of TensorFlow 1 has none.
-        _keep_objects(graph.object_graph_def.nodes, names)
     shutil.copytree(folder, output, dirs_exist_ok=True, ignore=LEFT_OUT)
-    document = SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
-    (output / "saved_model.pb").write_bytes(document.SerializeToString(deterministic=True))
+    keep_signatures(serving_graph(folder), names, output)
     return Made(f"the source's own graph, its signature {', '.join(dict.fromkeys(names.values()))}")
 
 
+def keep_signatures(graph: Any, names: Mapping[str, str], output: Path) -> None:
+    """Write into `output` the SavedModel of this one MetaGraph, with those signatures alone; `names` are the new names
+    to the old."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    _keep_definitions(graph.signature_def, names)
+    if graph.object_graph_def.nodes:  # A SavedModel of TensorFlow 1 has none.
+        _keep_objects(graph.object_graph_def.nodes, names)
+    document = SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
+    (output / "saved_model.pb").write_bytes(document.SerializeToString(deterministic=True))
+
+
 def _keep_definitions(definitions: Any, names: Mapping[str, str]) -> None:
-    """Where TensorFlow Serving looks; `names` are the new ones to the old. Names with two underscores are TensorFlow's
-    own, for what runs at the start."""
+    """Where TensorFlow Serving looks. Names with two underscores are TensorFlow's own, for what runs at the start."""
     kept = {new: type(definitions[old])() for new, old in names.items()}
     for new, old in names.items():
         kept[new].CopyFrom(definitions[old])

@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
-from optimize.golden import whole_batches
+from optimize.golden import Batches, whole_batches
 from optimize.methods import Method, Task
+from optimize.quantizers.saved_model_signatures import join, take_out
 from optimize.runtimes.lean_tensorflow import prepare_environment
+from optimize.runtimes.saved_model import SIGNATURE
 from optimize.samples import Rows
 from optimize.signature import Signature
 
@@ -35,57 +37,79 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
             f"neural-compressor rewrites TensorFlow graphs for x86 only, and this is {platform.machine()}"
         )
     prepare_environment()
-    from neural_compressor.tensorflow import StaticQuantConfig, quantize_model
-
     work = output.parent / "neural-compressor"
     work.mkdir()
     os.chdir(work)  # It writes its logs and workspaces into the current folder.
-    loader = _Loader(model.signature, task.rows)
-    quantized = quantize_model(str(model.path), StaticQuantConfig(), loader, calib_iteration=loader.count)
-    quantized.save(str(work / "saved"))
-    _move(work / "saved", output, model.signature)
+    made = _quantized(model.path, model.signature, task.rows, work / "main")
+    further = {}
+    for name, signature in model.signature.methods.items():
+        take_out(model.path, name, work / "source")
+        further[name] = _quantized(work / "source", signature, task.rows, work / name)
+        shutil.rmtree(work / "source")
+    join(made, further)
+    count = sum("Quantized" in node.op for node in made.meta_graphs[0].graph_def.node)
+    if not count:
+        raise Unsupported("neural-compressor found no operation of the graph that TensorFlow computes in int8")
+    shutil.move(work / "main" / "variables", output / "variables")
+    (output / "saved_model.pb").write_bytes(made.SerializeToString(deterministic=True))
     shutil.rmtree(work)
-    return Made(f"neural-compressor static int8, calibrated on {loader.count} batches of {loader.batch_size}")
+    batches = whole_batches(model.signature, task.rows, BATCH)
+    rows = f"{len(batches)} batches of {batches.size}"
+    return Made(f"neural-compressor static int8, calibrated on {rows}, {count} integer operators")
+
+
+def _quantized(folder: Path, signature: Signature, rows: Rows, work: Path) -> Any:
+    """The message `SavedModel` of the main signature, with weights as constants: neural-compressor reads no other."""
+    from neural_compressor.tensorflow import StaticQuantConfig, quantize_model
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    loader = _Loader(_places(folder, signature), whole_batches(signature, rows, BATCH))
+    quantized = quantize_model(str(folder), StaticQuantConfig(), loader, calib_iteration=len(loader))
+    quantized.save(str(work))
+    model = SavedModel()
+    model.ParseFromString((work / "saved_model.pb").read_bytes())
+    _name_outputs(model.meta_graphs[0].signature_def[SIGNATURE].outputs, signature)
+    return model
+
+
+def _places(folder: Path, signature: Signature) -> dict[str, str]:
+    """What neural-compressor calls each input. It pairs what is given by order else, and its order is its own."""
+    from optimize.sources.saved_model import serving_graph
+
+    graph = serving_graph(folder)
+    if graph.object_graph_def.nodes:
+        return {name: name for name in signature.input_names}
+    given = graph.signature_def[SIGNATURE].inputs  # TensorFlow 1: a placeholder, whatever its name.
+    return {name: given[name].name.partition(":")[0] for name in signature.input_names}
 
 
 class _Loader:
     """Batches as neural-compressor asks for them: (inputs, labels), with `batch_size`."""
 
-    def __init__(self, signature: Signature, calibration: Rows) -> None:
-        self._names = signature.input_names
-        self._batches = whole_batches(signature, calibration, BATCH)
-        self.batch_size = self._batches.size
-        self.count = len(self._batches)
+    def __init__(self, places: Mapping[str, str], batches: Batches) -> None:
+        self._places, self._batches = places, batches
+        self.batch_size = batches.size
 
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         for batch in self._batches:
-            inputs = [batch[name] for name in self._names]
-            yield (inputs[0] if len(inputs) == 1 else tuple(inputs)), 0
+            inputs = {place: batch[name] for name, place in self._places.items()}
+            yield (inputs if len(inputs) > 1 else inputs.popitem()[1]), 0
 
     def __len__(self) -> int:
-        return self.count
+        return len(self._batches)
 
 
-def _move(saved: Path, output: Path, signature: Signature) -> None:
-    for path in saved.iterdir():
-        shutil.move(path, output / path.name)
-    _name_outputs(output / "saved_model.pb", signature)
-
-
-def _name_outputs(path: Path, signature: Signature) -> None:
+def _name_outputs(outputs: Any, signature: Signature) -> None:
     """neural-compressor names outputs after graph nodes: Identity, Identity_1 ... in the order of the sorted names."""
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    model = SavedModel()
-    model.ParseFromString(path.read_bytes())
-    outputs = model.meta_graphs[0].signature_def["serving_default"].outputs
     found = sorted(outputs, key=lambda name: int(name.partition("_")[2] or 0))
     names = sorted(signature.output_names)
     if len(found) != len(names):
         raise Unsupported(f"neural-compressor kept the outputs {found} of {names}")
-    renamed = {new: outputs[old] for old, new in zip(found, names, strict=True)}
+    renamed = {
+        new: type(outputs[old]).FromString(outputs[old].SerializeToString())
+        for old, new in zip(found, names, strict=True)
+    }
     for old in found:
         del outputs[old]
     for new, info in renamed.items():
         outputs[new].CopyFrom(info)
-    path.write_bytes(model.SerializeToString(deterministic=True))

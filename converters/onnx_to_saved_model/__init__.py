@@ -15,6 +15,9 @@ libraries = ("tensorflow-cpu", "tensorflow", "onnx")
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
+    if model.signature.methods:
+        named = ", ".join(model.signature.methods)
+        raise Unsupported(f"an ONNX file holds the model's main method alone, and source.methods names {named} besides")
     leave_keras_out()
     from optimize.converters.onnx_to_saved_model.saving import save
 
