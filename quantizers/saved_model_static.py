@@ -16,12 +16,12 @@ from typing import Any
 
 from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
-from optimize.golden import Batches, whole_batches
+from optimize.golden import whole_batches
 from optimize.methods import Method, Task
 from optimize.quantizers.saved_model_signatures import join, take_out
 from optimize.runtimes.lean_tensorflow import prepare_environment
 from optimize.runtimes.saved_model import SIGNATURE
-from optimize.samples import Rows
+from optimize.samples import Batches, Rows
 from optimize.signature import Signature
 
 reads = "saved_model"

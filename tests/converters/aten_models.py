@@ -149,6 +149,14 @@ class Tied(nn.Module):
         return self.head(self.twice(torch.tanh(self.twice(x))))
 
 
+class TiedTheOtherWay(Tied):
+    """The head's matrix is read before the embedding's rows."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        scores = self.head(tokens.unsqueeze(-1).expand(-1, -1, 16) / 90)
+        return scores + self.head(self.embedding(tokens))
+
+
 class Branching(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -320,6 +328,7 @@ QUICK = [
     Case("recurrent_states", Recurrent, VECTORS, ("sequence", "hidden", "cell", "last")),
     Case("two_inputs", TwoInputs, {**IMAGE, "table": Input("float32", ("batch", 6))}, ("probabilities", "norm")),
     Case("tied_weights", Tied, TOKENS),
+    Case("tied_the_other_way", TiedTheOtherWay, TOKENS),
     Case("branching", Branching, ROWS, checked=tuple({"batch": n} for n in (1, 3, 4, 5, 6))),
     Case(
         "many_types",

@@ -28,10 +28,7 @@ def serve(folder: Path) -> None:
     signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
     aten_graph_to_saved_model.convert(Artifact(folder / "graph", "aten_graph", "none", signature), {}, output)
     function = tf.saved_model.load(str(output)).signatures["serving_default"]
-    variables = [
-        list(shape) for name, shape in tf.train.list_variables(str(output / "variables" / "variables")) if shape
-    ]
-    (folder / "serving.json").write_text(json.dumps({**described(function), "variables": variables}))
+    (folder / "serving.json").write_text(json.dumps({**described(function), "variables": variables(output)}))
     for path in sorted(folder.glob("inputs*.npz")):
         results = function(**{name: tf.constant(value) for name, value in load_arrays(path).items()})
         save_arrays(folder / path.name.replace("inputs", "actual"), {name: r.numpy() for name, r in results.items()})
@@ -44,11 +41,18 @@ def quantize(folder: Path) -> None:
     signature = Signature.from_json(json.loads((folder / "case.json").read_text())["signature"])
     made = saved_model_weight_only.quantize(Artifact(folder / "graph", "aten_graph", "none", signature), TASK, output)
     (folder / "integers.txt").write_text(" ".join([made.method, *made.notes]))
+    (folder / "integers.json").write_text(json.dumps(variables(output)))
     # Loaded beside a model of the same weights and names, which must not share its variables.
     function = tf.saved_model.load(str(output)).signatures["serving_default"]
     inputs = load_arrays(folder / "inputs0.npz")
     results = function(**{name: tf.constant(value) for name, value in inputs.items()})
     save_arrays(folder / "rounded0.npz", {name: r.numpy() for name, r in results.items()})
+
+
+def variables(output: Path) -> list[list[int]]:
+    """Shapes of what the checkpoint holds."""
+    found = tf.train.list_variables(str(output / "variables" / "variables"))
+    return [list(shape) for _, shape in found if shape]
 
 
 def described(function: Any) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def main(root: Path, names: list[str]) -> None:
             continue
         try:
             serve(folder)
-            if name == "wide":
+            if name in ("wide", "tied_weights", "tied_the_other_way"):
                 quantize(folder)
         except Exception:  # noqa: BLE001 - one case's end is that case's result
             (folder / "error.txt").write_text("while converting\n" + traceback.format_exc())

@@ -41,6 +41,7 @@ QUICK = [
     "recurrent_states",
     "two_inputs",
     "tied_weights",
+    "tied_the_other_way",
     "branching",
     "many_types",
     "under_autocast",
@@ -234,6 +235,16 @@ def test_weights_as_integers_take_a_quarter_of_the_bytes_and_drift_by_their_roun
     assert "weight-only int8" in text
     assert "computed in floating point" in text
     assert "5 weights" in text
+
+
+@pytest.mark.parametrize("name", ["tied_weights", "tied_the_other_way"])
+def test_tied_weights_as_integers_are_one_variable_whichever_way_they_are_read_first(quick: Path, name: str) -> None:
+    folder = quick / name
+    read_first = [90, 16] if name == "tied_weights" else [16, 90]
+    scales = [90, 1] if name == "tied_weights" else [1, 90]
+    assert sorted(json.loads((folder / "integers.json").read_text())) == sorted([read_first, scales])
+    expected, actual = load_arrays(folder / "expected0.npz")["output"], load_arrays(folder / "rounded0.npz")["output"]
+    assert 1e-4 < np.abs(expected - actual).max() / np.abs(expected).max() < 0.05
 
 
 def _bytes(folder: Path) -> int:
