@@ -17,4 +17,6 @@ def seconds(text: str | float) -> float:
 
 
 def in_words(value: float) -> str:
+    if value < 10:
+        return f"{value:.2g} s"
     return f"{value:.0f} s" if value < 120 else f"{value / 60:.1f} min"

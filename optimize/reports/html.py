@@ -23,7 +23,7 @@ from optimize.reports.grids import Grid, grids
 from optimize.reports.model import CandidateReport, Report
 from optimize.reports.plots import plot_data
 from optimize.reports.table import COLUMNS, bound_in_signs, measured_where, ranked
-from optimize.reports.words import megabytes, speed
+from optimize.reports.words import folded, megabytes, speed
 
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "report.js")
 
@@ -47,6 +47,7 @@ def to_html(report: Report) -> str:
         columns=COLUMNS,
         candidates=ranked(report),
         cards=_cards(report),
+        folded=folded,
         gates=_gates(report),
         measured=measured,
         measured_where=measured_where(report),

@@ -15,3 +15,13 @@ def megabytes(count: int) -> str:
     return (
         f"{count / 1e6:.2g} MB" if count < 1e4 else f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"
     )
+
+
+def folded(reason: str, most: int = 120) -> tuple[str, str]:
+    """The clauses that stand there at once, at least the first, and those that are behind a fold: what a search has to
+    say can be longer than a phone is high."""
+    clauses = reason.split("; ")
+    count = 1
+    while count < len(clauses) and len("; ".join(clauses[: count + 1])) <= most:
+        count += 1
+    return "; ".join(clauses[:count]), "; ".join(clauses[count:])

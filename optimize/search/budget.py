@@ -39,4 +39,6 @@ class Budget:
         if self.used_s < self.total_s and self.used_s + expected <= self.total_s:
             return ""
         used = f"{in_words(self.used_s)} of the budget of {in_words(self.total_s)} are used"
+        if self.used_s >= self.total_s:
+            return used
         return f"{used}, and another trial of {proposal.format}-{proposal.method} would take {in_words(expected)}"

@@ -3,25 +3,22 @@
 Beside every quantized operator of the float graph stands a copy of it that is given the same float inputs through the
 quantized model's own scales. What differs between the outputs of the two is what quantizing this layer alone adds:
 nothing adds up from layer to layer. Signal and noise are summed up per channel inside the graph, so that no activation
-leaves it; the mean over the channels is taken in decibels, so that one large channel does not hide what the rest lose.
+leaves it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from optimize.arrays import Array, Arrays
+from optimize.arrays import Arrays
 from optimize.artifact import Artifact
 from optimize.quantizers.onnx_tools.graph import load_prepared
 from optimize.runtimes.onnx import FILE
+from optimize.search.sensitivity import NOISE, SIGNAL, Sums
 
-MOST_DB = 200.0
-"""Where there is no noise at all."""
 LOCAL = "local/"
 AXES_AS_INPUT = 18
 """The opset from which ReduceSumSquare is given its axes so."""
@@ -47,21 +44,11 @@ def rank(model: Artifact, quantized: Artifact, batches: Iterable[Arrays], work: 
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    sums: dict[str, Array] = {}
+    sums = Sums()
     for batch in batches:
-        for name, value in zip(names, session.run(names, batch), strict=True):
-            sums[name] = sums.get(name, 0.0) + value.astype(np.float64)
-    rows = [{"layer": name, "kind": kind, "snr_db": _decibels(sums, name)} for name, kind in layers]
-    return sorted(rows, key=lambda row: row["snr_db"])
-
-
-def _decibels(sums: Mapping[str, Array], name: str) -> float:
-    signal, noise = sums[f"{LOCAL}{name}/signal"], sums[f"{LOCAL}{name}/noise"]
-    signal, noise = signal[signal > 0], noise[signal > 0]
-    if not len(signal):
-        return MOST_DB
-    ratios = 10 * np.log10(signal / np.maximum(noise, 1e-30 * signal))
-    return round(float(np.clip(ratios, -MOST_DB, MOST_DB).mean()), 2)
+        found = session.run(names, batch)
+        sums.add({name.removeprefix(LOCAL): value for name, value in zip(names, found, strict=True)})
+    return sums.ranked(layers)
 
 
 class _Beside:
@@ -170,8 +157,8 @@ class _Beside:
         difference = helper.make_node("Sub", [target, copy], [f"{name}/difference"], f"{name}/difference")
         self._graph.node.append(difference)
         shape = self._channels(node)
-        self._sum(target, shape, f"{name}/signal")
-        self._sum(difference.output[0], shape, f"{name}/noise")
+        self._sum(target, shape, f"{name}/{SIGNAL}")
+        self._sum(difference.output[0], shape, f"{name}/{NOISE}")
 
     def _channels(self, node: Any) -> list[int]:
         """The shape that puts the channels of its output on an axis of their own."""

@@ -46,7 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("outlier")
     path = write_project(folder)
     process = subprocess.Popen([sys.executable, "-m", "optimize", "run", str(path)], stdout=subprocess.DEVNULL)
-    second = "onnx_static"
+    second = "onnx_weight_only"
     wait_until(lambda: any(second in p.read_text() for p in (folder / ".optimize" / "staging").glob("*/request.json")))
     process.send_signal(signal.SIGKILL)
     process.wait()

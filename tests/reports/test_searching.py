@@ -11,6 +11,7 @@ from optimize.reports.html import to_html
 from optimize.reports.model import Report
 from optimize.reports.searching import search_lines, trials_grid
 from optimize.reports.terminal import print_report
+from optimize.reports.words import folded
 
 
 def on_terminal(report: Report, columns: int) -> list[str]:
@@ -47,3 +48,13 @@ def test_the_nearest_of_trials_that_are_all_wrong_is_not_called_the_best(searche
     grid = trials_grid(report.search)
     assert grid.wins == () and grid.rows[0][-1].text == "the nearest"
     assert search_lines(report)[0].endswith("none cleared the bar")
+
+
+def test_what_is_long_of_a_reason_is_behind_a_fold_and_none_of_it_is_lost(searched: Report) -> None:
+    reason = "2.1 times as slow; dynamic, the best of 13 trials; " + "; ".join(f"reason {i} of many" for i in range(20))
+    shown, rest = folded(reason)
+    assert f"{shown}; {rest}" == reason and len(shown) <= 120
+    assert folded("too large: 3 MB; and late") == ("too large: 3 MB; and late", "")
+    first = searched.candidates[0].model_copy(update={"reason": reason})
+    page = to_html(searched.model_copy(update={"candidates": [first, *searched.candidates[1:]]}))
+    assert f"{shown}<details><summary>and why</summary>{rest}</details>" in page

@@ -118,6 +118,12 @@ def test_no_trial_is_begun_that_would_pass_the_budget_by_what_one_like_it_took()
     assert budget.stops(other)
 
 
+def test_a_search_that_has_used_its_budget_says_that_alone() -> None:
+    budget = Budget(2.0)
+    budget.count("a", 2.5)
+    assert budget.stops(Proposal("torchscript", "bf16")) == "2.5 s of the budget of 2 s are used"
+
+
 def test_a_step_that_two_trials_read_is_counted_once() -> None:
     budget = Budget(100.0)
     assert (budget.count("a", 10.0), budget.count("a", 10.0), budget.used_s) == (10.0, 0.0, 10.0)
