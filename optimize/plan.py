@@ -15,7 +15,7 @@ from optimize.bundles.images import Content
 from optimize.errors import UserError
 from optimize.execution.targeting import resolve_target
 from optimize.methods import AUTO, Method, find_method, methods, precision_of
-from optimize.pipeline.method_options import converter_section, stage_options
+from optimize.pipeline.method_options import converter_section, stage_options, stage_section
 from optimize.pipeline.schema import Pipeline
 from optimize.pipeline.wording import nearest
 from optimize.sections import Section
@@ -315,9 +315,10 @@ def _stage_step(edge: Edge, needs: tuple[str, ...], pipeline: Pipeline) -> Step:
             "candidates.quantization",
         )
     name = f"{made_format}-{quantization}"
+    section = stage_section(pipeline.candidates, name, method.options)
     return Step(
-        f"quantize:{name}", Stage.QUANTIZE, edge.module, needs, edge.libraries, edge.end,
-        stage_options(pipeline.candidates, name, method.options), method.calibrated, method.targeted,
+        f"quantize:{name}", Stage.QUANTIZE, edge.module, needs, (*edge.libraries, *section.libraries()), edge.end,
+        section.model_dump(mode="json"), method.calibrated, method.targeted,
     )  # fmt: skip
 
 

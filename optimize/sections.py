@@ -9,3 +9,7 @@ class Section(BaseModel):
     """A section of the pipeline file: frozen, and strict about unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions that do what is asked for here, besides those of the stage that it is a section of."""
+        return ()

@@ -35,7 +35,7 @@ def quantized_program(model: Artifact, task: Task) -> tuple[Exported, int]:
     if task.architecture != "x86_64":
         raise Unsupported(f"PT2E's quantizer is for x86, and the target is {task.architecture}")
     source = module_source(model)
-    pruned = prepare_module(source.module, task.options)
+    pruned = prepare_module(source, task)
     module = source.positional(model.signature)
     graph = export(module, model.signature, task.examples, finish=lambda program: program).program.module()
     graph.graph.eliminate_dead_code()  # A layer nobody reads, as BERT's pooler can be, stops the quantizer.

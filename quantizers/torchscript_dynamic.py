@@ -36,10 +36,11 @@ libraries = ("torch",)
 def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import torch
 
-    from optimize.sources.modules import load_module
+    from optimize.sources.modules import module_source
 
-    module = load_module(model)
-    pruned = prepare_module(module.model, task.options)
+    source = module_source(model)
+    pruned = prepare_module(source, task)
+    module = source.positional(model.signature)
     layers = _layers(module, task.options)
     if not layers:
         raise Unsupported("the model has no nn.Linear, nn.LSTM or nn.GRU, and quantize_dynamic does no other layer")

@@ -28,7 +28,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     from optimize.sources.modules import module_source
 
     source = module_source(model)
-    pruned = prepare_module(source.module, task.options)
+    pruned = prepare_module(source, task)
     tensors = _tensors(model.signature, task.examples)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch.ao warns that it moves to torchao.

@@ -47,6 +47,15 @@ def test_steps_come_after_what_they_need() -> None:
         seen.add(name)
 
 
+def test_a_step_needs_what_its_options_need_and_no_other_does() -> None:
+    """So that `optimize doctor` asks for it, and its version counts in the store."""
+    wanted = {"candidates.options.torchscript-static": "{prune: {kind: channels}}"}
+    steps = make_plan(load(ROOT / "pipeline.yaml", [f"{key}={value}" for key, value in wanted.items()]).pipeline).steps
+    assert [name for name, step in steps.items() if "torch-pruning" in step.libraries] == [
+        "quantize:torchscript-static"
+    ]
+
+
 def test_only_keeps_one_candidate_and_what_it_needs() -> None:
     plan = make_plan(load(ROOT / "pipeline.yaml").pipeline, only=["onnx-static"])
     assert list(plan.steps) == ["golden", "convert:onnx", "quantize:onnx-static", "check:onnx-static"]

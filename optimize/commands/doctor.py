@@ -9,7 +9,7 @@ import click
 from optimize.errors import UserError
 
 EXTRAS = {
-    "torch": "torch", "torchao": "torch", "safetensors": "torch",
+    "torch": "torch", "torchao": "torch", "torch-pruning": "torch", "safetensors": "torch",
     "onnx": "onnx", "onnxruntime": "onnx", "onnxscript": "onnx",
     "tensorflow-cpu": "tensorflow", "tensorflow": "tensorflow", "neural-compressor": "tensorflow",
     "openvino": "openvino", "nncf": "openvino", "ai-edge-litert": "litert",

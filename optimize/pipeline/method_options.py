@@ -52,6 +52,11 @@ def converter_section(converter: Any) -> type[Section] | None:
     return getattr(converter, "options", None)
 
 
+def stage_section(candidates: Candidates, name: str, section: type[Section]) -> Section:
+    """As the file has it."""
+    return section.model_validate(candidates.options.get(name, {}))
+
+
 def stage_options(candidates: Candidates, name: str, section: type[Section]) -> dict[str, Any]:
     """All of them: the file's, and the section's defaults for the rest. JSON, for the step."""
-    return section.model_validate(candidates.options.get(name, {})).model_dump(mode="json")
+    return stage_section(candidates, name, section).model_dump(mode="json")
