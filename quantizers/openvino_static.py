@@ -37,7 +37,8 @@ class Options(Section):
     """Friendly names of operations that stay in float."""
 
 
-method = Method("static", precision="int8", calibrated=True, options=Options)
+REMEDIES = ({"symmetric": False}, {"symmetric": False, "bias_correction": "accurate"})
+method = Method("static", precision="int8", calibrated=True, options=Options, remedies=REMEDIES)
 libraries = ("openvino", "nncf")
 BATCH = 1
 

@@ -61,13 +61,22 @@ def prepare(case: Case, work: Path, again: bool) -> dict[str, Any]:
         print(f"  {peer.title}: {found[peer.name]}", flush=True)
     record = {
         "name": case.name, "bound": case.cosine, "artifacts": artifacts, "golden": Path(mine.golden), "peers": found,
-        "ours": {
-            "winner": mine.winner, "method": mine.method, "settings": mine.settings, "candidates": mine.candidates,
-            **judging.judge(mine.artifact, model, work / "ours" / case.name, mine.settings),
-        },
+        "ours": described(mine, case, model, work),
     }  # fmt: skip
     screen(record, work)
+    bar = table.bar(record)
+    better = ours.search(case, bar, model, work, again) if bar else None
+    if better:
+        print(f"  {better.winner} won of {better.candidates} at {bar}", flush=True)
+        artifacts[timing.OURS] = better.artifact
+        record["ours"] = described(better, case, model, work)
+        screen(record, work)
     return record
+
+
+def described(mine: ours.Ours, case: Case, model: Path, work: Path) -> dict[str, Any]:
+    told = {key: getattr(mine, key) for key in ("winner", "method", "settings", "candidates", "asked")}
+    return {**told, **judging.judge(mine.artifact, model, work / "ours" / case.name, mine.settings)}
 
 
 def make_model(case: Case, work: Path) -> Path:

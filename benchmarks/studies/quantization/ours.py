@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from optimize.benchmarks.studies.quantization.cases import Case
+from optimize.benchmarks.studies.quantization.cases import BUDGET, Case
 from optimize.benchmarks.studies.quantization.keeping import kept
 from optimize.digests import digest_file
 from optimize.execution.request import ArtifactReference
@@ -21,6 +21,8 @@ LIBRARIES = ("torch", "onnxruntime", "openvino", "nncf", "tensorflow-cpu", "ai-e
 
 @dataclass(frozen=True)
 class Ours:
+    """`asked` says what the pipeline file asked for beyond the usual."""
+
     winner: str
     method: str
     artifact: ArtifactReference
@@ -29,33 +31,52 @@ class Ours:
     """What its runtime is told."""
     candidates: Mapping[str, str]
     """Every candidate, with its latency, or how it ended."""
+    asked: str = ""
 
 
 def optimize(case: Case, model: Path, work: Path, again: bool) -> Ours:
+    """By the case's own pipeline file. Raises SystemExit where no candidate wins."""
+    found = _kept_run(case, case.pipeline(), model / "pipeline.yaml", work, again)
+    if found is None:
+        raise SystemExit(f"{case.name}: no candidate won; see {work / 'reports' / case.name / 'report.md'}")
+    return found
+
+
+def search(case: Case, bar: float, model: Path, work: Path, again: bool) -> Ours | None:
+    """The fastest that drifts no more than `bar`, a cosine, allows; None where the search finds nothing."""
+    found = _kept_run(case, case.searched(bar), model / "searched.yaml", work, again)
+    return found and replace(found, asked=f"`quantization: auto`, a cosine of {bar:g}, `budget: {BUDGET}`")
+
+
+def _kept_run(case: Case, pipeline: Mapping[str, Any], file: Path, work: Path, again: bool) -> Ours | None:
     """Kept for the same file, rows and versions, unless it is to be done `again`: a run measures for minutes."""
-    file = model / "pipeline.yaml"
-    file.write_text(yaml.safe_dump(case.pipeline(), sort_keys=False), encoding="utf-8")
-    kept_at = work / "ours" / f"{case.name}.json"
+    file.write_text(yaml.safe_dump(dict(pipeline), sort_keys=False), encoding="utf-8")
+    name = case.name if file.stem == "pipeline" else f"{case.name}-{file.stem}"
+    kept_at = work / "ours" / f"{name}.json"
     if again:
         kept_at.unlink(missing_ok=True)
-    content = [digest_file(file), digest_file(model / "expected.npz"), tool_version(), library_versions(LIBRARIES)]
-    found = kept(kept_at, content, lambda: asdict(_run(case, file, work)))
-    return Ours(**{**found, "artifact": ArtifactReference(**found["artifact"])})
+    content = [
+        digest_file(file),
+        digest_file(file.with_name("expected.npz")),
+        tool_version(),
+        library_versions(LIBRARIES),
+    ]
+    found = kept(kept_at, content, lambda: _run(file, work / "reports" / name, work / "store" / case.name))
+    return Ours(**{**found, "artifact": ArtifactReference(**found["artifact"])}) if found else None
 
 
-def _run(case: Case, file: Path, work: Path) -> Ours:
-    """Raises SystemExit where no candidate won."""
-    reports = work / "reports" / case.name
-    result = run(file, overrides=[f"report={reports}"], until="measure", workdir=work / "store" / case.name)
+def _run(file: Path, reports: Path, store: Path) -> dict[str, Any] | None:
+    """None where no candidate won."""
+    result = run(file, overrides=[f"report={reports}"], until="measure", workdir=store)
     if result.winner is None:
-        raise SystemExit(f"{case.name}: no candidate won; see {reports / 'report.md'}")
+        return None
     golden = next(step for step in result.steps if step.step.name == "golden")
     winner = next(c for c in result.report.candidates if c.name == result.winner)
     made = next(step for step in reversed(result.steps) if step.step.name == _artifact(winner.steps))
     artifact = ArtifactReference(str(made.made.files), winner.format, winner.quantization, golden.payload["signature"])
     candidates = {c.name: _words(c) for c in result.report.candidates}
     method = str(made.payload.get("method", ""))
-    return Ours(winner.name, method, artifact, str(golden.made.files), winner.settings, candidates)
+    return asdict(Ours(winner.name, method, artifact, str(golden.made.files), winner.settings, candidates))
 
 
 def _artifact(steps: Sequence[str]) -> str:

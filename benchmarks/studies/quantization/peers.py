@@ -22,7 +22,7 @@ REQUIREMENTS = ("olive-ai", "neural-compressor[pt]", "torchao", "torch==2.13.0+c
                 "safetensors", "requests")  # fmt: skip
 """Of the peers' own environment. Olive 0.13 imports `requests` without asking for it."""
 LIMIT_S = 600.0
-JUDGED_BY = ("pipeline.yaml", "heldout.npz", "expected.npz")
+JUDGED_BY = ("pipeline.yaml", "searched.yaml", "heldout.npz", "expected.npz", "evaluation.npz")
 """Files of a model's folder that no recipe reads."""
 
 

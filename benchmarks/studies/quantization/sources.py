@@ -54,7 +54,11 @@ def main(name: str, folder: Path) -> None:
     heldout = {key: value[:split] for key, value in rows.items()}
     np.savez(folder / "calibration.npz", **{key: value[split:] for key, value in rows.items()})
     np.savez(folder / "heldout.npz", **heldout)
-    np.savez(folder / "expected.npz", **_expected(case, folder, heldout))
+    expected = _expected(case, folder, heldout)
+    if not case.sequences:
+        # What the source says stands for the labels that nobody has.
+        np.savez(folder / "evaluation.npz", **heldout, label=expected[case.outputs[0]].argmax(1))
+    np.savez(folder / "expected.npz", **expected)
 
 
 def _expected(case: Case, folder: Path, rows: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from optimize.benchmarks.studies.quantization.cases import CASES, find
 from optimize.benchmarks.studies.quantization.keeping import kept
-from optimize.benchmarks.studies.quantization.table import best_peer, finalists, page, upper, verdict
+from optimize.benchmarks.studies.quantization.table import bar, best_peer, finalists, page, upper, verdict
 
 
 def peer(cosine, ratio):
@@ -77,6 +77,22 @@ def test_the_verdict_says_where_ours_drifts_more_than_the_best_peer():
     farther = result("minilm", **{"nncf-openvino": peer(0.9962, 0.9)})
     assert "Ours drifts more than the best peer on MiniLM (real weights)." in verdict([nearer, farther])
     assert "Ours drifts nowhere more than the best peer." in verdict([nearer])
+
+
+def test_a_winner_that_drifts_more_than_the_fastest_peer_is_searched_for_again_at_that_peers_cosine():
+    one = {**result(**{"nncf-openvino": peer(0.99639, 0.9)}), "finalists": ["nncf-openvino"]}
+    assert bar(one) == 0.9963
+    assert bar({**one, "ours": {"cosine": 0.99631}}) is None
+    assert bar({**one, "finalists": []}) is None
+
+
+def test_what_a_search_was_asked_for_and_a_machine_that_was_not_quiet_stand_on_the_page():
+    one = result(**{"nncf-openvino": peer(0.995, 0.9)})
+    one["ours"]["asked"] = "`quantization: auto`, a cosine of 0.995, `budget: 10m`"
+    one["timed"]["noise"] = "noisy"
+    text = page(study(one))
+    assert "found by `quantization: auto`, a cosine of 0.995, `budget: 10m`, 10 ms." in text
+    assert "not quiet while these were timed: MiniLM (real weights) (noisy)." in text
 
 
 def test_the_page_shows_every_artifact_with_what_became_of_it():
