@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from optimize.converters.onnx_optimizing import optimize_graph
 from optimize.execution.run import run
 from optimize.runtimes.onnx import FILE
 from tests.conftest import Project, onnx_answers
+from tests.sources.test_onnx import write_large_model
 
 
 def write_model(path: Path) -> None:
@@ -55,3 +57,23 @@ def test_quantizers_take_the_optimized_graph_and_the_report_says_that_it_is(onnx
     }
     (made,) = (step for step in result.steps if step.step.name == "convert:onnx")
     assert made.payload["method"] == "the source's own graph, opset 20, optimized"
+
+
+def test_optimizing_a_model_with_weights_beside_it_takes_its_size_in_memory_and_no_more(tmp_path: Path) -> None:
+    write_large_model(tmp_path / "model.onnx", 0.3)
+    np.savez(tmp_path / "rows.npz", x=np.random.default_rng(1).standard_normal((4, 1024)).astype(np.float32))
+    pipeline = {
+        "name": "large", "source": {"kind": "onnx", "file": "model.onnx"}, "data": {"calibration": "rows.npz"},
+        "candidates": {
+            "formats": ["onnx"], "quantization": ["none"], "options": {"onnx-none": {"optimize": True}},
+        },
+    }  # fmt: skip
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(pipeline))
+    result = run(tmp_path / "pipeline.yaml", until="convert")
+    (step,) = (step for step in result.steps if step.step.name == "convert:onnx")
+    assert step.state == "ok", step.reason
+    assert (step.made.files / f"{FILE}.data").stat().st_size >= 0.299e9
+    assert 0.3e9 < step.made.record["peak_bytes"] < 0.1e9 + 1.3 * 0.3e9
+    for large in tmp_path.rglob("*"):
+        if large.suffix in (".bin", ".data"):
+            large.unlink()

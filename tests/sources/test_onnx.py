@@ -119,11 +119,11 @@ def test_a_model_with_external_data_is_adopted_whole(onnx_project: Project) -> N
 GIGABYTES = 2.2
 
 
-def write_large_model(file: Path) -> None:
-    """One product with a matrix of 2.2 GB, whose pages are written a little at a time."""
+def write_large_model(file: Path, gigabytes: float = GIGABYTES) -> None:
+    """One product with a matrix of that size, whose pages are written a little at a time."""
     from onnx import TensorProto, helper, save
 
-    rows, columns = 1024, int(GIGABYTES * 1e9 / 4 / 1024)
+    rows, columns = 1024, int(gigabytes * 1e9 / 4 / 1024)
     block = np.random.default_rng(0).standard_normal((16, columns)).astype(np.float32)
     with (file.parent / "large.bin").open("wb") as data:
         for _ in range(rows // 16):
