@@ -45,15 +45,17 @@ class ArrowReader:
         self._transform = transform
         self._where = where
         self._key = key
-        self.count = sum(batch.num_rows for batch in self._batches())
+        self.count = sum(batch.num_rows for batch in self._batches(mapped=True))
 
-    def _batches(self) -> Iterator[Any]:
-        """Record batches, mapped from disk."""
+    def _batches(self, mapped: bool) -> Iterator[Any]:
+        """Record batches. Mapped, their values are not read unless they are asked for, and then count as the process's
+        own to the end of the file."""
         import pyarrow
 
+        open_file = pyarrow.memory_map if mapped else pyarrow.OSFile
         for file in self._files:
             try:
-                with pyarrow.memory_map(str(file)) as mapped, pyarrow.ipc.open_stream(mapped) as stream:
+                with open_file(str(file)) as source, pyarrow.ipc.open_stream(source) as stream:
                     yield from stream
             except (OSError, pyarrow.ArrowInvalid) as error:
                 raise UserError(f"{file} is not a file of {self._where}: {error}", self._key) from error
@@ -61,7 +63,7 @@ class ArrowReader:
     def batches(self, size: int, rows: int) -> Iterator[Arrays]:
         taken: list[Arrays] = []
         left = rows
-        for batch in self._batches():
+        for batch in self._batches(mapped=False):
             columns = {spec.name: self._column(batch, spec.name) for spec in self._specs}
             for index in range(min(batch.num_rows, left)):
                 taken.append({s.name: self._value(columns[s.name][index].as_py(), s) for s in self._specs})

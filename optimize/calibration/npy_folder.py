@@ -42,7 +42,9 @@ def _column(folder: Path, spec: TensorSpec, signature: Signature, key: str) -> t
     whole, apart = folder / f"{spec.name}.npy", folder / spec.name
     if whole.is_file():
         mapped = _open(whole, key)
-        return TensorSpec(spec.name, mapped.dtype.name, mapped.shape), lambda start, stop: np.array(mapped[start:stop])
+        header = TensorSpec(spec.name, mapped.dtype.name, mapped.shape)
+        # Mapped anew each time: pages that were read count as the process's own for as long as the map is there.
+        return header, lambda start, stop: np.array(_open(whole, key)[start:stop])
     files = sorted(apart.glob("*.npy")) if apart.is_dir() else []
     if not files and len(signature.inputs) == 1:
         files = sorted(folder.glob("*.npy"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,42 @@ def test_exactly_the_rows_asked_for_are_read(tmp_path: Path, make: Make, monkeyp
     assert len(stream) == 7 and sum(len(batch["x"]) for batch in batches) == 7
     if make is generator:
         assert (tmp_path / "asked").read_text() == "." * 7
+
+
+READ = """
+import sys, json
+from pathlib import Path
+from optimize.benchmarks.worker import peak_bytes
+from optimize.calibration import open_calibration
+from optimize.pipeline.data import Calibration
+from optimize.signature import Signature, TensorSpec
+signature = Signature((TensorSpec("x", "float32", ("batch", 1000)),))
+peaks = []
+for rows in (10, 10_000):
+    wanted = Calibration(**json.loads(sys.argv[1]), rows=rows).wanted(Path("."))
+    assert sum(len(batch["x"]) for batch in open_calibration(wanted, signature).batches(8)) == rows
+    peaks.append(peak_bytes())
+print(peaks[1] - peaks[0])
+"""
+
+
+def test_what_lies_in_one_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    """40 MB each; what is mapped counts as held once it was read."""
+    import pyarrow as pa
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dataset").mkdir()
+    x = np.random.default_rng(0).standard_normal((10_000, 1000), np.float32)
+    np.savez(tmp_path / "rows.npz", x=x)
+    np.save(tmp_path / "folder" / "x.npy", x)
+    table = pa.table({"x": pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), 1000)})
+    with pa.ipc.new_stream(str(tmp_path / "dataset" / "rows.arrow"), table.schema) as writer:
+        writer.write_table(table, max_chunksize=1000)
+    (tmp_path / "dataset" / "state.json").write_text(json.dumps({"_data_files": [{"filename": "rows.arrow"}]}))
+    for section in ({"file": "rows.npz"}, {"folder": "folder"}, {"dataset": "dataset"}):
+        command = [sys.executable, "-c", READ, json.dumps(section)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+        assert int(done.stdout) < 16e6, section
 
 
 def test_more_rows_than_there_are_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from optimize.artifact import Artifact
+from optimize.quantizers import onnx_static
 from optimize.quantizers.onnx_tools.graph import prepare
 from optimize.search.explaining import instructions, why_slower
 from optimize.search.onnx_profile import profile
 from optimize.signature import Signature
 from optimize.stages import RuntimeSettings
 from tests.conftest import write_onnx_model
+from tests.quantizers.onnx_models import X, quantize, rows, write_cnn
 
 GIGABYTES = 1e9
 
@@ -65,3 +67,23 @@ def test_a_tiny_model_is_seen_to_be_too_small_by_what_its_operators_take(tmp_pat
     assert sum(found["quantized"]["nodes"].values()) > 0 and found["copy_bytes_per_s"] > 0
     reasons = why_slower(found["model"], found["quantized"], found["copy_bytes_per_s"])
     assert any(reason.startswith("too small: in fp32") for reason in reasons), reasons
+
+
+def test_what_a_real_graph_leaves_unfused_is_counted_as_onnx_runtime_runs_it(tmp_path: Path) -> None:
+    """Without Relu among the operators, each stands in float between two pairs."""
+    import onnx
+    import onnxruntime
+
+    write_cnn(tmp_path / "model.onnx")
+    quantize(onnx_static, tmp_path, Signature((X,)), rows(8), tmp_path / "made", operators=["Conv"])
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    made = tmp_path / "made" / "files"
+    onnxruntime.InferenceSession(str(made / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    nodes = onnx.load(tmp_path / "optimized.onnx").graph.node
+    count = sum(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in nodes)
+    plain, quantized = (Artifact(folder, "onnx", "", Signature(())) for folder in (tmp_path, made))
+    found = profile({"model": plain, "quantized": quantized}, [rows(1).arrays], RuntimeSettings(), tmp_path)
+    reasons = why_slower(found["model"], found["quantized"], found["copy_bytes_per_s"])
+    assert count > 2
+    assert any(reason.startswith(f"{count} quantize and dequantize operators are left unfused") for reason in reasons)
