@@ -20,6 +20,7 @@ TABLE = {
     "saved_model_folder": "optimize.converters.saved_model_folder",
     "saved_model_to_onnx": "optimize.converters.saved_model_to_onnx",
     "onnx_to_openvino": "optimize.converters.onnx_to_openvino",
+    "saved_model_to_openvino": "optimize.converters.saved_model_to_openvino",
     "saved_model_to_litert": "optimize.converters.saved_model_to_litert",
 }
 """Of equally short paths the one is taken whose last converter stands first here: what is made for one kind of source

@@ -21,6 +21,8 @@ from optimize.signature import Signature
 reads = "saved_model"
 makes = "litert"
 libraries = ("tensorflow-cpu", "tensorflow", "ai-edge-litert")
+MOST_DIMENSIONS = 8
+"""Of its arithmetic (TensorFlow 2.21): of nine, it has no Mul."""
 
 
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
@@ -31,7 +33,7 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
 def write(model: Artifact, examples: Arrays, output: Path, options: dict[str, Any]) -> Any:
     """`options` are attributes of the converter. Gives the interpreter that the model has run in; raises Unsupported
     where it is not converted, or does not run."""
-    content = _convert(model.path, options)
+    content = _convert(model.path, model.signature, options)
     (output / FILE).write_bytes(content)
     return _try_out(content, model.signature, examples)
 
@@ -44,7 +46,7 @@ def load_tensorflow() -> Any:
     return tensorflow
 
 
-def _convert(path: Path, options: dict[str, Any]) -> bytes:
+def _convert(path: Path, signature: Signature, options: dict[str, Any]) -> bytes:
     lite = load_tensorflow().lite
     from tensorflow.lite.python.convert_phase import ConverterError
 
@@ -54,11 +56,12 @@ def _convert(path: Path, options: dict[str, Any]) -> bytes:
     try:
         content: bytes = converter.convert()
     except ConverterError as error:
-        raise Unsupported(f"TensorFlow's converter to LiteRT refuses the model: {_cause(str(error))}") from error
+        cause = _cause(str(error), signature)
+        raise Unsupported(f"TensorFlow's converter to LiteRT refuses the model: {cause}") from error
     return content
 
 
-def _cause(text: str) -> str:
+def _cause(text: str, signature: Signature) -> str:
     """The operators it has no counterpart for, or the first line that tells of an error."""
     if "'tf.TensorListReserve' op requires element_shape to be static" in text:
         return (
@@ -67,10 +70,21 @@ def _cause(text: str) -> str:
         )
     operators = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", text)))
     if operators:
-        return f"LiteRT has no {', '.join(operators)}"
+        return f"LiteRT has no {', '.join(operators)}{_beyond(signature)}"
     # A line begins with the place in the graph, in nested parentheses.
     lines = [re.sub(r"^.*error: (loc\(.*\)\)?: )?", "", line) for line in text.splitlines() if "error:" in line]
     return (lines or text.strip().splitlines())[0].strip()[:300]
+
+
+def _beyond(signature: Signature) -> str:
+    """What of the signature is more than its operators take."""
+    if signature.text_names:
+        return (
+            f" for text, and of dtype str is {', '.join(signature.text_names)}; encode text as numbers before the "
+            f"model, or take onnx or saved_model"
+        )
+    many = [f"{spec.name} has {len(spec.shape)}" for spec in signature.inputs if len(spec.shape) > MOST_DIMENSIONS]
+    return f" of more than {MOST_DIMENSIONS} dimensions, and {', '.join(many)}; join some of them" if many else ""
 
 
 def _try_out(content: bytes, signature: Signature, examples: Arrays) -> Any:

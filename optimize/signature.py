@@ -61,6 +61,11 @@ class Signature:
         return tuple(spec.name for spec in self.outputs)
 
     @property
+    def text_names(self) -> tuple[str, ...]:
+        """The inputs and outputs that are text."""
+        return tuple(spec.name for spec in (*self.inputs, *self.outputs) if spec.dtype == "str")
+
+    @property
     def dimensions(self) -> tuple[str, ...]:
         """The named dimensions of the inputs, in order of first appearance."""
         return tuple(dict.fromkeys(d for spec in self.inputs for d in spec.shape if isinstance(d, str)))

@@ -24,14 +24,23 @@ from queue import SimpleQueue
 from typing import Any
 
 from optimize.execution.process import Outcome, StepLimits, Workers, _outcome, clean_environment
+from optimize.sources import huggingface
+from optimize.sources.keras_files import import_keras
 
 ROOT = Path(__file__).parents[1]
+STEPS = ("pydantic", "optimize.execution.worker", "optimize.execution.steps")
+EXPORT = ("torch", "torch.export", "torch._dynamo", "torch._inductor.compile_fx", "torch._export.serde.serialize")
 IMPORTS = {
-    "torch": ("torch", "torch.export", "torch.onnx", "onnxscript", "onnx", "onnxruntime", "safetensors.torch"),
-    "tensorflow": ("tensorflow", "keras", "onnx"),
-    "light": ("onnx", "onnxruntime", "sklearn"),
-}
-"""Family to what its process imports beforehand: nothing that a step of the family would not import itself."""
+    "torch": (
+        *STEPS, *EXPORT, "torch.onnx", "onnxscript", "onnx", "onnxruntime", "safetensors.torch", "keras", "transformers",
+        *(f"transformers.models.{name}.modeling_{name}" for name in ("bert", "gpt2", "resnet", "vit")),
+        "optimum.exporters.onnx.model_configs",
+    ),
+    "compiler": (*STEPS, *EXPORT),
+    "tensorflow": (*STEPS, "tensorflow", "keras", "onnx", "tf2onnx", "ai_edge_litert.interpreter"),
+    "light": (*STEPS, "onnx", "onnxruntime", "openvino", "sklearn", "sklearn.ensemble", "skl2onnx", "onnxmltools"),
+}  # fmt: skip
+"""Family to what its process imports beforehand: nothing that no step of the family would import itself."""
 
 Ended = tuple[int, int]
 """The exit status of a child as `os.wait4` gives it, and its peak of bytes."""
@@ -105,14 +114,27 @@ class ForkedWorkers(Workers):
 
 
 def _family(module: str) -> str:
+    if module.endswith("to_aotinductor"):
+        return "compiler"
     libraries = importlib.import_module(module).libraries
     return next((family for family in ("torch", "tensorflow") if {family, f"{family}-cpu"} & set(libraries)), "light")
 
 
-def _main(family: str) -> None:
+def _import(family: str) -> None:
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # As every step that loads TensorFlow sets it.
+    if family == "torch":
+        import_keras("torch")
+        huggingface.prepare_environment()
     for name in IMPORTS[family]:
         importlib.import_module(name)
+    if family == "compiler":
+        from torch._inductor.cpu_vec_isa import pick_vec_isa
+
+        pick_vec_isa()  # It compiles half a dozen programs to find out, once per process.
+
+
+def _main(family: str) -> None:
+    _import(family)
     children: dict[int, int] = {}
     pending = b""
     while True:

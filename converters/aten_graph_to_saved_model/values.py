@@ -74,6 +74,13 @@ class Value:
         """Logical axis `i` of the result is logical axis `axes[i]` of this."""
         return Value(self.data, tuple(self.order[axis] for axis in axes))
 
+    def squeezed(self, axes: Sequence[int]) -> Value:
+        """Without these logical axes, which are of size 1. The data stays in its order: LiteRT's converter refuses some
+        of the squeezes that come after a transposition (TensorFlow 2.21)."""
+        kept = [stored for axis, stored in enumerate(self.order) if axis not in axes]
+        data = tf.squeeze(self.data, sorted(self.order[axis] for axis in axes))
+        return Value(data, tuple(sorted(kept).index(stored) for stored in kept))
+
     def padded(self, rank: int) -> Value:
         """With axes of size 1 put before, as broadcasting does."""
         if rank == self.rank:

@@ -24,10 +24,8 @@ ZOOS = (
 """Modules with a tuple `CASES`. Importing one must load no framework: `make` functions import what they need."""
 
 
-MISSION = ("torchscript", "onnx", "saved_model")
-USUAL = (*MISSION, "openvino", "litert")
 EVERY: tuple[str, ...] = ()
-"""All formats that can be run. AOTInductor compiles for half a minute, so that not every row can have it."""
+"""All formats that can be run."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,12 @@ class Case:
     """`tests.matrix.zoo_pytorch:mlp`"""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Further keyword arguments of `make`."""
-    formats: tuple[str, ...] = USUAL
+    formats: tuple[str, ...] = EVERY
     quantization: tuple[str, ...] = ("none",)
-    repeated: tuple[str, ...] = MISSION
+    repeated: tuple[str, ...] = EVERY
     """The formats that the test repeats; the documents have all of `formats`."""
+    causes: Mapping[str, str] = field(default_factory=dict)
+    """Of candidates that end badly: why, where the report's own words cannot know it."""
 
     def to_repeat(self) -> Case:
         """As the test runs it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 HEAD = """\
 # Sources and formats
 
-Made by `python -m tests.matrix.running`. The tests repeat every row, most of them in TorchScript, ONNX and SavedModel
-alone, and the Keras applications in one or two formats. A cell says whether the converted model gives the
-source's own answers at sizes that it was not converted at, and which converter made it. The figure is the largest
-relative error of any output. A path that does not exist, or does not hold, says why below the table; an
-empty cell was not tried.
+Made by `python -m tests.matrix.running`. A cell says whether the converted model gives the source's own answers at
+sizes that it was not converted at, and which converter made it. The figure is the largest relative error of any output.
+A path that does not exist, or does not hold, says why below the table.
+
+The tests repeat every row: state, converter and reason must be these, and no error more than ten times this one, or than
+1e-5. Not repeated are {left_out}.
 
 """
 
@@ -70,20 +72,31 @@ def read_matrix() -> dict[str, Any]:
 
 
 def page(matrix: Mapping[str, Any]) -> str:
-    parts = [HEAD, *_table(matrix, ("none",))]
+    parts = [HEAD.format(left_out=_left_out()), *_table(matrix, ("none",))]
     quantized = [q for q in QUANTIZED if any(f"{f}-{q}" in e["cells"] for e in matrix.values() for f in runtimes())]
     if quantized:
         parts += ["", "## Quantized", "", *_table(matrix, quantized)]
     further = _further(matrix)
     if further:
         parts += ["", "## By further methods", "", *further]
+    causes = {(case.name, candidate): f": {why}" for case in all_cases() for candidate, why in case.causes.items()}
     reasons = [
-        f"- {name} → {candidate}: {_plain(cell['reason'])}"
+        f"- {name} → {candidate}: {_plain(cell['reason'])}{causes.get((name, candidate), '')}"
         for name, entry in matrix.items()
         for candidate, cell in entry["cells"].items()
         if cell["reason"]
     ]
     return "\n".join([*parts, "", "## Reasons", "", *reasons]) + "\n"
+
+
+def _left_out() -> str:
+    """The formats that the test leaves out, and of which rows."""
+    rows: dict[str, list[str]] = {}
+    for case in all_cases():
+        left = set(case.formats or runtimes()) - set(case.to_repeat().formats)
+        if left:
+            rows.setdefault(", ".join(name for name in runtimes() if name in left), []).append(case.name)
+    return "; ".join(f"{formats} of {', '.join(names)}" for formats, names in rows.items()) or "none"
 
 
 def _table(matrix: Mapping[str, Any], quantization: Sequence[str]) -> list[str]:
@@ -127,9 +140,11 @@ def main(names: Sequence[str]) -> None:
     cases = [case for case in all_cases() if not names or case.name in names]
     workers = ForkedWorkers()
     for case in cases:
+        started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             matrix[case.name] = {"kind": case.kind, "cells": run_case(case, Path(folder), workers)}
-        print(case.name, {f: c["state"] for f, c in matrix[case.name]["cells"].items()}, flush=True)
+        states = {candidate: cell["state"] for candidate, cell in matrix[case.name]["cells"].items()}
+        print(f"{time.monotonic() - started:.1f} s", case.name, states, flush=True)
         write(matrix)
 
 

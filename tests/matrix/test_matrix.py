@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from tests.forked import ForkedWorkers
 from tests.matrix.case import Case, all_cases
-from tests.matrix.running import DOCS, page, read_matrix, run_case
+from tests.matrix.running import DOCS, Cell, page, read_matrix, run_case
 
 CASES = [case for case in all_cases() if case.name in read_matrix()]
+FIGURE = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
 SLACK = 10
 """Rounding differs between machines: an error may be that many times the one in the documents, or up to 1e-5."""
 
@@ -28,14 +30,17 @@ def workers() -> Iterator[ForkedWorkers]:
 def test_a_row_is_what_the_documents_say(case: Case, tmp_path: Path, workers: ForkedWorkers) -> None:
     found = run_case(case.to_repeat(), tmp_path, workers)
     written = {name: cell for name, cell in read_matrix()[case.name]["cells"].items() if name in found}
-    assert {f: (c["state"], c["converter"]) for f, c in found.items()} == {
-        f: (c["state"], c["converter"]) for f, c in written.items()
-    }, {f: c["reason"] for f, c in found.items()}
+    assert {name: _told(cell) for name, cell in found.items()} == {name: _told(cell) for name, cell in written.items()}
     for name, cell in found.items():
         if cell["state"] == "ok":
             assert cell["drift"] <= max(SLACK * written[name]["drift"], 1e-5), name
     if case.kind != "onnx":
         check_versions(tmp_path)
+
+
+def _told(cell: Cell) -> tuple[str, str, str]:
+    """Figures in a reason differ between machines."""
+    return cell["state"], cell["converter"], FIGURE.sub("…", cell["reason"])
 
 
 def check_versions(folder: Path) -> None:

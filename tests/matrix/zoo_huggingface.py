@@ -10,7 +10,7 @@ from tests.matrix.case import Case
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
 
-def saved(folder: Path, architecture: str, configuration: str, **options: Any) -> dict[str, Any]:
+def saved(folder: Path, architecture: str, configuration: str, shards: str = "5GB", **options: Any) -> dict[str, Any]:
     """As save_pretrained writes it, in a folder of its own."""
     from optimize.sources.huggingface import prepare_environment
 
@@ -20,16 +20,16 @@ def saved(folder: Path, architecture: str, configuration: str, **options: Any) -
 
     torch.manual_seed(0)
     config = getattr(transformers, configuration)(**options)
-    getattr(transformers, architecture)(config).save_pretrained(folder / "model")
+    getattr(transformers, architecture)(config).save_pretrained(folder / "model", max_shard_size=shards)
     return {"source": {"kind": "huggingface", "folder": "model"}}
 
 
-def add_tokenizer(folder: Path) -> None:
-    from transformers import BertTokenizer
+def add_tokenizer(folder: Path, kind: str = "BertTokenizer") -> None:
+    import transformers
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{i}" for i in range(95))]
     (folder / "words.txt").write_text("\n".join(words), encoding="utf-8")
-    BertTokenizer(str(folder / "words.txt")).save_pretrained(folder / "model")
+    getattr(transformers, kind)(str(folder / "words.txt")).save_pretrained(folder / "model")
 
 
 def bert(folder: Path, architecture: str = "BertForSequenceClassification", classes: int = 3) -> dict[str, Any]:
@@ -51,6 +51,14 @@ def vit(folder: Path) -> dict[str, Any]:
     )  # fmt: skip
 
 
+def distilbert(folder: Path) -> dict[str, Any]:
+    """Two outputs, no token types, weights in several files with an index."""
+    sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 64}
+    sections = saved(folder, "DistilBertForQuestionAnswering", "DistilBertConfig", "20KB", vocab_size=100, **sizes)
+    add_tokenizer(folder, "DistilBertTokenizer")
+    return sections
+
+
 def minilm(folder: Path) -> dict[str, Any]:
     """The package is looked for and not imported: it would load sentence-transformers."""
     from importlib.util import find_spec
@@ -66,5 +74,6 @@ CASES = (
     Case("BERT for sequence classification", "huggingface", f"{HERE}:bert"),
     Case("GPT-2-like decoder", "huggingface", f"{HERE}:decoder"),
     Case("ViT for image classification", "huggingface", f"{HERE}:vit"),
+    Case("DistilBERT for question answering, sharded", "huggingface", f"{HERE}:distilbert"),
     Case("MiniLM", "huggingface", f"{HERE}:minilm"),
 )

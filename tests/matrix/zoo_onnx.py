@@ -1,4 +1,4 @@
-"""ONNX files as torch's exporters write them."""
+"""ONNX files as torch's exporters and skl2onnx write them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,38 @@ def export(folder: Path, name: str) -> dict[str, Any]:
     return {"source": {"kind": "onnx", "file": "model.onnx"}}
 
 
-CASES = tuple(
-    Case(f"{words} in ONNX", "onnx", "tests.matrix.zoo_onnx:export", {"name": name})
-    for name, words in (("mlp", "MLP"), ("cnn", "CNN"), ("lstm", "LSTM"), ("transformer", "Transformer encoder"))
+def external(folder: Path) -> dict[str, Any]:
+    """The weights in a file of their own."""
+    import onnx
+
+    sections = export(folder, "mlp")
+    model = onnx.load(folder / "model.onnx")
+    aside = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0}
+    onnx.save(model, folder / "model.onnx", **aside)
+    assert (folder / "weights.bin").is_file()
+    return sections
+
+
+def forest(folder: Path) -> dict[str, Any]:
+    """As skl2onnx writes it: the operators of ONNX for classical models."""
+    import skl2onnx
+    from sklearn.ensemble import RandomForestRegressor
+
+    from tests.matrix.zoo_estimators import rows
+
+    fitted = RandomForestRegressor(10, max_depth=5, random_state=0).fit(*rows())
+    types = [("features", skl2onnx.common.data_types.FloatTensorType([None, 8]))]
+    model = skl2onnx.convert_sklearn(fitted, initial_types=types, target_opset={"": 18, "ai.onnx.ml": 3})
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    return {"source": {"kind": "onnx", "file": "model.onnx"}}
+
+
+HERE = "tests.matrix.zoo_onnx"
+CASES = (
+    Case("MLP in ONNX", "onnx", f"{HERE}:export", {"name": "mlp"}),
+    Case("CNN in ONNX", "onnx", f"{HERE}:export", {"name": "cnn"}),
+    Case("LSTM in ONNX", "onnx", f"{HERE}:export", {"name": "lstm"}),
+    Case("Transformer encoder in ONNX", "onnx", f"{HERE}:export", {"name": "transformer"}),
+    Case("ONNX, weights in a file of their own", "onnx", f"{HERE}:external"),
+    Case("random forest in ONNX", "onnx", f"{HERE}:forest"),
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import EVERY, Case
+from tests.matrix.case import Case
 
 ROWS = {"x": {"dtype": "float32", "shape": ["batch", 8]}}
 STEPS = {"x": {"dtype": "float32", "shape": ["batch", "sequence", 8]}}
@@ -73,18 +73,13 @@ def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
 
 
 CASES = (
-    replace(case("MLP", "mlp", ROWS), formats=EVERY, repeated=EVERY),
-    replace(
-        case("CNN with batch norm", "cnn", IMAGE),
-        formats=EVERY,
-        repeated=EVERY,
-        quantization=("none", "dynamic", "static"),
-    ),
+    case("MLP", "mlp", ROWS),
+    replace(case("CNN with batch norm", "cnn", IMAGE), quantization=("none", "dynamic", "static")),
     case("ResNet-50", "resnet50", PIXELS),
     case("ViT", "vit", PIXELS),
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
     case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
-    replace(case("LSTM tagger", "Tagger", TOKENS), formats=EVERY),
+    case("LSTM tagger", "Tagger", TOKENS),
     case("two inputs, dict output", "TwoInputs", BOTH),
     case("tied weights", "Tied", TOKENS),
     case("data-dependent branch", "Branching", ROWS),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import EVERY, Case
+from tests.matrix.case import Case
 
 
 def perceptron(folder: Path, suffix: str) -> dict[str, Any]:
@@ -95,6 +94,47 @@ def versions(folder: Path) -> dict[str, Any]:
     return {"source": source}
 
 
+def convolution(folder: Path) -> dict[str, Any]:
+    """No Keras in it, and the one signature that TensorFlow expects."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.filters = tf.Variable(tf.random.stateless_normal((3, 3, 3, 8), (0, 1)) / 5)
+    module.head = tf.Variable(tf.random.stateless_normal((8, 4), (0, 2)))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 16, 16, 3), tf.float32, "image")])
+    def serve(image):
+        found = tf.nn.relu(tf.nn.conv2d(image, module.filters, 2, "SAME"))
+        return {"logits": tf.reduce_mean(found, (1, 2)) @ module.head}
+
+    tf.saved_model.save(module, str(folder / "model"), {"serving_default": serve})
+    return {"source": {"kind": "saved_model", "folder": "model"}}
+
+
+def named_signature(folder: Path) -> dict[str, Any]:
+    """Of two signatures the one that is not the default, with a free length."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.rows = tf.Variable(tf.random.stateless_normal((50, 8), (0, 1)))
+    module.head = tf.Variable(tf.random.stateless_normal((8, 3), (0, 2)))
+    specs = [tf.TensorSpec((None, None), tf.int32, "tokens"), tf.TensorSpec((None, None), tf.float32, "weights")]
+
+    @tf.function(input_signature=specs)
+    def mean(tokens, weights):
+        weighed = tf.gather(module.rows, tokens % 50) * tf.expand_dims(weights, -1)
+        return {"embedding": tf.math.l2_normalize(tf.reduce_sum(weighed, 1), -1)}
+
+    @tf.function(input_signature=specs)
+    def classify(tokens, weights):
+        return {"scores": tf.nn.softmax(mean(tokens, weights)["embedding"] @ module.head)}
+
+    tf.saved_model.save(module, str(folder / "model"), {"serving_default": classify, "embed": mean})
+    shape = ["batch", "sequence"]
+    inputs = {"tokens": {"dtype": "int32", "shape": shape}, "weights": {"dtype": "float32", "shape": shape}}
+    return {"source": {"kind": "saved_model", "folder": "model", "signature": "embed", "inputs": inputs}}
+
+
 def _input(shape: tuple[int | None, ...], **settings: Any) -> Any:
     import keras
 
@@ -112,15 +152,14 @@ def case(title: str, kind: str, make: str, **changes: Any) -> Case:
 
 
 CASES = (
-    replace(case("Keras MLP", "keras", "perceptron", suffix="keras"), repeated=EVERY),
+    case("Keras MLP", "keras", "perceptron", suffix="keras"),
     case("Keras MLP in .h5", "keras", "perceptron", suffix="h5"),
     case("Keras embedding and LSTM", "keras", "tagger"),
     case("Keras two inputs, dict output", "keras", "two_inputs"),
-    replace(
-        case("Keras MobileNetV2", "keras", "application", name="MobileNetV2", alpha=0.35),
-        repeated=("onnx", "saved_model"),
-    ),
-    replace(case("Keras ResNet50", "keras", "application", name="ResNet50"), repeated=("saved_model",)),
+    case("Keras MobileNetV2", "keras", "application", name="MobileNetV2", alpha=0.35),
+    case("Keras ResNet50", "keras", "application", name="ResNet50"),
     case("Keras, a layer of its own", "keras", "own_layer"),
+    case("SavedModel of a convolution", "saved_model", "convolution"),
+    case("SavedModel, a signature named", "saved_model", "named_signature"),
     case("SavedModel in version folders", "saved_model", "versions"),
 )

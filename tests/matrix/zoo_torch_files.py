@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import EVERY, USUAL, Case
+from tests.matrix.case import Case
 
 Inputs = dict[str, dict[str, Any]]
 
@@ -101,7 +101,7 @@ CASES = (
     Case("scripted LSTM, dynamic length", "torchscript", SCRIPT, {"name": "tagger", "inputs": SEQUENCE, "traced": False}),
     Case("TorchScript with a branch on data", "torchscript", SCRIPT, {"name": "branch", "inputs": X8, "traced": False}),
     Case("TorchScript that gives a dict", "torchscript", SCRIPT, {"name": "answers", "inputs": X8, "traced": False}),
-    Case("exported MLP", "exported_program", PROGRAM, {"name": "mlp", "inputs": X8}, (*USUAL, "exported_program"), repeated=EVERY),
+    Case("exported MLP", "exported_program", PROGRAM, {"name": "mlp", "inputs": X8}),
     Case("exported CNN with batch norm", "exported_program", PROGRAM, {"name": "cnn", "inputs": IMAGE}),
     Case("exported transformer encoder, dynamic length", "exported_program", PROGRAM, {"name": "encoder", "inputs": SEQUENCE}),
 )  # fmt: skip

@@ -41,21 +41,20 @@ def transpose_matrix(context: Any, self: Value) -> Value:
     return self.permuted(range(self.rank)[::-1])
 
 
-@rule("aten.squeeze.default")
-def squeeze_all(context: Any, self: Any) -> Any:
-    return tf.squeeze(self, [axis for axis, size in enumerate(self.shape) if size == 1])
+@rule("aten.squeeze.default", lazy=True)
+def squeeze_all(context: Any, self: Value) -> Value:
+    return squeeze_some(context, self, list(range(self.rank)))
 
 
-@rule("aten.squeeze.dim")
-def squeeze(context: Any, self: Any, dim: int) -> Any:
+@rule("aten.squeeze.dim", lazy=True)
+def squeeze(context: Any, self: Value, dim: int) -> Value:
     return squeeze_some(context, self, [dim])
 
 
-@rule("aten.squeeze.dims")
-def squeeze_some(context: Any, self: Any, dim: list[int]) -> Any:
-    rank = self.shape.rank
-    axes = [axis % rank for axis in dim if self.shape[axis] == 1] if rank else []
-    return tf.squeeze(self, axes) if axes else self
+@rule("aten.squeeze.dims", lazy=True)
+def squeeze_some(context: Any, self: Value, dim: list[int]) -> Value:
+    axes = {axis % self.rank for axis in dim if self.shape[axis] == 1} if self.rank else set()
+    return self.squeezed(sorted(axes)) if axes else self
 
 
 @rule("aten.unsqueeze.default")

@@ -91,10 +91,20 @@ register_elementwise(
 @rule("Div")
 def divide(node: Any, a: Value, b: Value) -> Value:
     """By constants, such as a scaler's, as variables: TensorFlow's optimizer turns a constant divisor into its
-    reciprocal, which moves half of the quotients by one bit, and with it what a tree answers."""
+    reciprocal, which moves half of the quotients by one bit, and with it what a tree answers. LiteRT and OpenVINO make
+    constants of variables, and reciprocals of those, but not of what is as long as the batch."""
     if isinstance(b, Weight) and not isinstance(a, Weight) and b.dtype.is_floating and b.array.size > 1:
-        b = Value(node.store.variable(f"{b.name}/divisor", b.value))
+        b = _repeated(Value(node.store.variable(f"{b.name}/divisor", b.value)), a)
     return elementwise(_wide(_divided), a, b)
+
+
+def _repeated(b: Value, a: Value) -> Value:
+    """Once per row of `a`, where it is one row for all and the number of rows is known only when the model runs."""
+    missing = a.rank - b.rank
+    if missing < 0 or isinstance(a.size(0), int) or (missing == 0 and b.size(0) != 1):
+        return b
+    one = tf.reshape(b.tensor, [1] * missing + list(b.shape))
+    return Value(tf.tile(one, [a.size(0)] + [1] * (a.rank - 1)))
 
 
 def _register_many(operator: str, function: Callable[[Any, Any], Any]) -> None:
