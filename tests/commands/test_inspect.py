@@ -49,11 +49,14 @@ def told(path: Path, capsys: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("operator", "domain", "missing"),
-    [("StringNormalizer", "", "StringNormalizer"), ("Fancy", "com.acme", "com.acme.Fancy")],
+    ("operator", "domain", "missing", "in_openvino"),
+    [
+        ("StringNormalizer", "", "StringNormalizer", "computes no text, and of dtype str is x, y"),
+        ("Fancy", "com.acme", "com.acme.Fancy", "com.acme.Fancy"),
+    ],
 )
 def test_operators_that_a_converter_has_no_rule_for_are_told_as_the_conversion_would(
-    operator: str, domain: str, missing: str, tmp_path: Path, capsys: Any
+    operator: str, domain: str, missing: str, in_openvino: str, tmp_path: Path, capsys: Any
 ) -> None:
     pytest.importorskip("openvino")
     from optimize.artifact import Artifact
@@ -68,10 +71,11 @@ def test_operators_that_a_converter_has_no_rule_for_are_told_as_the_conversion_w
         domain
     )
     assert refused.keys() == {"onnx_to_saved_model", "onnx_to_openvino"}
+    signature = Signature.from_json({side: said[side] for side in ("inputs", "outputs")})
     assert refused["onnx_to_saved_model"] == f"no TensorFlow rule for {missing}, node one"
     with pytest.raises(Unsupported) as raised:
-        onnx_to_openvino.convert(Artifact(tmp_path, "onnx", "none", Signature(())), {}, tmp_path)
-    assert refused["onnx_to_openvino"] == str(raised.value) and missing in str(raised.value)
+        onnx_to_openvino.convert(Artifact(tmp_path, "onnx", "none", signature), {}, tmp_path)
+    assert refused["onnx_to_openvino"] == str(raised.value) and in_openvino in str(raised.value)
 
 
 def test_a_name_in_a_model_cannot_write_to_the_terminal(tmp_path: Path, capsys: Any) -> None:

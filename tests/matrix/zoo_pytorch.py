@@ -14,6 +14,7 @@ STEPS = {"x": {"dtype": "float32", "shape": ["batch", "sequence", 8]}}
 IMAGE = {"image": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
 PIXELS = {"pixel_values": {"dtype": "float32", "shape": ["batch", 3, 32, 32]}}
 TOKENS = {"tokens": {"dtype": "int64", "shape": ["batch", "sequence"]}}
+ONE_ROW = {"tokens": {"dtype": "int64", "shape": [1, "sequence"]}}
 TEXT = {
     "input_ids": {"dtype": "int64", "shape": ["batch", "sequence"]},
     "attention_mask": {"dtype": "int64", "shape": ["batch", "sequence"]},
@@ -80,6 +81,7 @@ CASES = (
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
     case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
     case("LSTM tagger", "Tagger", TOKENS),
+    case("LSTM tagger, a batch of one", "Tagger", ONE_ROW),
     case("two inputs, dict output", "TwoInputs", BOTH),
     case("tied weights", "Tied", TOKENS),
     case("data-dependent branch", "Branching", ROWS),
