@@ -225,7 +225,7 @@ FAMILIES: dict[str, dict[str, Expression]] = {
         "t": lambda m, x, y, n, b, v: x[0].t() + x[0].T,
         "movedim": lambda m, x, y, n, b, v: v.movedim(1, -1) + v.movedim((1, 2), (3, 1)),
         "squeeze": lambda m, x, y, n, b, v: m.w4[None, :, None].squeeze() + m.w4[:, None].squeeze(1) + m.w4[None, :, None].squeeze((0, 2)),
-        "squeeze_permuted": lambda m, x, y, n, b, v: x.unsqueeze(0).transpose(0, -1).squeeze(-1) + m.w4[None, :, None, None].permute(2, 1, 3, 0).squeeze((0, 2)),
+        "squeeze_permuted": lambda m, x, y, n, b, v: x.unsqueeze(0).transpose(0, -1).squeeze(-1) + m.w4[None, :, None, None].permute(2, 1, 3, 0).squeeze((0, 2, 3)),
         "squeeze_nothing": lambda m, x, y, n, b, v: x.squeeze(1),
         "unsqueeze": lambda m, x, y, n, b, v: x.unsqueeze(1).unsqueeze(-1),
         "expand": lambda m, x, y, n, b, v: m.w4[:, None].expand(x.shape[0], -1, x.shape[2]),
