@@ -13,6 +13,7 @@ TABLE = {
     "pytorch_to_aten_graph": "optimize.converters.pytorch_to_aten_graph",
     "pytorch_to_onnx": "optimize.converters.pytorch_to_onnx",
     "pytorch_to_exported_program": "optimize.converters.pytorch_to_exported_program",
+    "torchscript_to_exported_program": "optimize.converters.torchscript_to_exported_program",
     "exported_program_to_aotinductor": "optimize.converters.exported_program_to_aotinductor",
     "aten_graph_to_saved_model": "optimize.converters.aten_graph_to_saved_model",
     "onnx_to_saved_model": "optimize.converters.onnx_to_saved_model",

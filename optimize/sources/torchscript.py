@@ -54,15 +54,18 @@ def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> ModuleSourc
 
 
 def build_module(model: Artifact) -> Any:
+    return translate(read(model), model.signature)
+
+
+def translate(script: Any, signature: Signature) -> Any:
     """The script as a graph of ATen operators, its branches as `torch.cond`: what torch.export can take.
 
     Raises Unsupported where torch's own translation lacks an operator or a construct.
     """
-    script = read(model)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = _translate(script, model.signature)
+            module = _graph_module(script, signature)
     except Exception as error:
         # The translation is one torch keeps for itself, and raises whatever its rules do.
         raise Unsupported(
@@ -74,7 +77,7 @@ def build_module(model: Artifact) -> Any:
     return module.eval().requires_grad_(False)
 
 
-def _translate(script: Any, signature: Signature) -> Any:
+def _graph_module(script: Any, signature: Signature) -> Any:
     """`TS2EPConverter` of torch 2.13 up to its graph: what follows there leaves every size to torch's own choice."""
     from torch._export import converter
 
