@@ -1,4 +1,4 @@
-"""TorchScript to an exported program: the way of a branch on data, which can be scripted and which torch.export refuses.
+"""TorchScript to an exported program: the way of a branch on data, which can be scripted and torch.export refuses.
 
 The script is translated to ATen operators, its branches to `torch.cond`, and exported.
 """
