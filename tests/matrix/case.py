@@ -26,6 +26,10 @@ ZOOS = (
 
 EVERY: tuple[str, ...] = ()
 """All formats that can be run."""
+NOT_COMPILED = ("torchscript", "onnx", "saved_model", "openvino", "litert", "exported_program")
+"""All but AOTInductor, which compiles the larger models for half a minute."""
+NOT_TRACED = ("onnx", "saved_model", "openvino", "litert")
+"""Nor what Keras' applications take longest for, under its torch backend."""
 
 
 @dataclass(frozen=True)

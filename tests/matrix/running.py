@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,10 +31,11 @@ Made by `python -m tests.matrix.running`. A cell says whether the converted mode
 sizes that it was not converted at, and which converter made it. The figure is the largest relative error of any output.
 A path that does not exist, or does not hold, says why below the table.
 
-The tests repeat every row: state, converter and reason must be these, and no error more than ten times this one, or than
-1e-5. Not repeated are {left_out}.
-
 """
+REPEATED = (
+    "The tests repeat every row: state, converter and reason must be these, and no error more than ten times this one, or "
+    "than 1e-5. Not repeated are {}."
+)
 
 QUANTIZED = ("dynamic", "static")
 
@@ -72,7 +74,7 @@ def read_matrix() -> dict[str, Any]:
 
 
 def page(matrix: Mapping[str, Any]) -> str:
-    parts = [HEAD.format(left_out=_left_out()), *_table(matrix, ("none",))]
+    parts = [HEAD + textwrap.fill(REPEATED.format(_left_out()), 120), "", *_table(matrix, ("none",))]
     quantized = [q for q in QUANTIZED if any(f"{f}-{q}" in e["cells"] for e in matrix.values() for f in runtimes())]
     if quantized:
         parts += ["", "## Quantized", "", *_table(matrix, quantized)]

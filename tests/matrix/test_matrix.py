@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from optimize.stages import runtimes
 from tests.forked import ForkedWorkers
 from tests.matrix.case import Case, all_cases
 from tests.matrix.running import DOCS, Cell, page, read_matrix, run_case
@@ -58,3 +59,10 @@ def test_the_page_holds_a_row_for_every_case_and_nothing_else() -> None:
     matrix = read_matrix()
     assert list(matrix) == [case.name for case in CASES], "type: python -m tests.matrix.running"
     assert (DOCS / "matrix.md").read_text(encoding="utf-8") == page(matrix), "type: python -m tests.matrix.running"
+
+
+def test_every_source_is_tried_in_every_format() -> None:
+    matrix = read_matrix()
+    plain = {f"{format}-none" for format in runtimes()}
+    tried = {case.name: plain - set(matrix[case.name]["cells"]) for case in CASES if "none" in case.quantization}
+    assert not any(tried.values()), {name: left for name, left in tried.items() if left}

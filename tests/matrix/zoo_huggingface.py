@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import Case
+from tests.matrix.case import NOT_COMPILED, Case
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 
@@ -75,5 +75,5 @@ CASES = (
     Case("GPT-2-like decoder", "huggingface", f"{HERE}:decoder"),
     Case("ViT for image classification", "huggingface", f"{HERE}:vit"),
     Case("DistilBERT for question answering, sharded", "huggingface", f"{HERE}:distilbert"),
-    Case("MiniLM", "huggingface", f"{HERE}:minilm"),
+    Case("MiniLM", "huggingface", f"{HERE}:minilm", repeated=NOT_COMPILED),
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import Case
+from tests.matrix.case import NOT_COMPILED, Case
 
 ROWS = {"x": {"dtype": "float32", "shape": ["batch", 8]}}
 STEPS = {"x": {"dtype": "float32", "shape": ["batch", "sequence", 8]}}
@@ -76,8 +76,8 @@ def case(title: str, name: str, inputs: dict[str, Any], **source: Any) -> Case:
 CASES = (
     case("MLP", "mlp", ROWS),
     replace(case("CNN with batch norm", "cnn", IMAGE), quantization=("none", "dynamic", "static")),
-    case("ResNet-50", "resnet50", PIXELS),
-    case("ViT", "vit", PIXELS),
+    replace(case("ResNet-50", "resnet50", PIXELS), repeated=NOT_COMPILED),
+    replace(case("ViT", "vit", PIXELS), repeated=NOT_COMPILED),
     case("BERT", "bert", TEXT, dimensions={"sequence": [2, 64]}),
     case("GPT-2", "gpt2", TEXT, dimensions={"sequence": [2, 64]}),
     case("LSTM tagger", "Tagger", TOKENS),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.matrix.case import Case
+from tests.matrix.case import NOT_TRACED, Case
 
 
 def perceptron(folder: Path, suffix: str) -> dict[str, Any]:
@@ -156,8 +157,8 @@ CASES = (
     case("Keras MLP in .h5", "keras", "perceptron", suffix="h5"),
     case("Keras embedding and LSTM", "keras", "tagger"),
     case("Keras two inputs, dict output", "keras", "two_inputs"),
-    case("Keras MobileNetV2", "keras", "application", name="MobileNetV2", alpha=0.35),
-    case("Keras ResNet50", "keras", "application", name="ResNet50"),
+    replace(case("Keras MobileNetV2", "keras", "application", name="MobileNetV2", alpha=0.35), repeated=NOT_TRACED),
+    replace(case("Keras ResNet50", "keras", "application", name="ResNet50"), repeated=NOT_TRACED),
     case("Keras, a layer of its own", "keras", "own_layer"),
     case("SavedModel of a convolution", "saved_model", "convolution"),
     case("SavedModel, a signature named", "saved_model", "named_signature"),
