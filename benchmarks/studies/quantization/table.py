@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,16 +76,15 @@ def upper(result: Mapping[str, Any]) -> float | None:
 def no_more_drift(result: Mapping[str, Any]) -> bool:
     """Against the best peer, at the four digits that the page shows."""
     best = best_peer(result)
-    ours = float(result["ours"].get("cosine", 0.0))
-    return best is None or round(ours, 4) >= round(float(result["peers"][best]["cosine"]), 4)
+    return best is None or _shown(result["ours"]) >= _shown(result["peers"][best])
 
 
 def bar(record: Mapping[str, Any]) -> float | None:
     """The cosine of the fastest peer by the short timing, where ours is short of it: what a search must clear."""
     if not record["finalists"]:
         return None
-    theirs = math.floor(record["peers"][record["finalists"][0]]["cosine"] * 1e4) / 1e4
-    return theirs if float(record["ours"].get("cosine", 0.0)) < theirs else None
+    theirs = _shown(record["peers"][record["finalists"][0]])
+    return theirs if _shown(record["ours"]) < theirs else None
 
 
 def verdict(results: Sequence[Mapping[str, Any]]) -> str:
@@ -185,6 +183,10 @@ def _asked(ours: Mapping[str, Any]) -> str:
 def _ratio(figures: Mapping[str, Any]) -> str:
     low, high = figures["ci"]
     return f"{figures['ratio']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _shown(one: Mapping[str, Any]) -> float:
+    return round(float(one.get("cosine", 0.0)), 4)
 
 
 def _cosine(one: Mapping[str, Any]) -> str:
