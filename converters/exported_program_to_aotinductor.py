@@ -20,7 +20,14 @@ FILE = "model.pt2"
 def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
     import torch
 
-    return Made("AOTInductor", (compile_program(torch.export.load(model.path / FILE), output / FILE),))
+    program = _without_mutation(torch.export.load(model.path / FILE))
+    return Made("AOTInductor", (compile_program(program, output / FILE),))
+
+
+def _without_mutation(program: Any) -> Any:
+    """Layers that compute in place, as Keras's batch normalization does, are no graph that the compiler takes."""
+    schemas = [getattr(node.target, "_schema", None) for node in program.graph.nodes]
+    return program.run_decompositions({}) if any(one and one.is_mutable for one in schemas) else program
 
 
 def compile_program(program: Any, package: Path, freezing: bool = False) -> str:

@@ -74,7 +74,7 @@ def own_layer(folder: Path) -> dict[str, Any]:
     (folder / "layers.py").write_text(LAYERS, encoding="utf-8")
     scope: dict[str, Any] = {}
     exec(LAYERS, scope)
-    found = _saved(Sequential([_input((8,)), scope["Gated"](6), layers.Dense(3)]), folder)
+    found = _saved(Sequential([_input((8,)), scope["Gated"](6), layers.BatchNormalization(), layers.Dense(3)]), folder)
     found["source"]["custom_objects"] = "layers.py"
     return found
 
