@@ -35,8 +35,9 @@ Hugging Face folder), and calibrate on the same rows:
 - NNCF: `nncf.quantize` of the OpenVINO model and of the ONNX file, `model_type=TRANSFORMER` for transformers
 - Olive: `olive run` with transformer optimization (for transformers) and its dynamic or static quantization pass
 - Intel Neural Compressor: version 3 has no ONNX path any more; its static int8 of the PyTorch module is compiled by
-  AOTInductor, since the `torch.compile` that its documentation ends with leaves no file. Its cosine on MiniLM and the
-  digits CNN is low; whether the calibration or the compilation is at fault was not looked into
+  AOTInductor, since the `torch.compile` that its documentation ends with leaves no file. On the digits CNN that
+  compilation is wrong: of an int8 convolution of one channel with a free batch it mixes up the layouts. Why its cosine
+  on BERT and MiniLM is low was not looked into
 
 Everything runs in the runtimes of this tool. OpenVINO computes in f32 what is not int8, ours and NNCF's; its own
 default on this processor is bf16. Our pipeline files set `fixed_sizes` for OpenVINO, which compiles for the one size
