@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from optimize.converters import onnx_finishing
+from optimize.converters.tensorflow_weights import keep_apart, put_back
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
 
 OPSET = 18
 """The newest that tf2onnx 1.17 writes."""
 MOST_BYTES = 2_000_000_000
-"""Of weights: one protobuf message holds less than 2 GiB."""
+"""Of weights in the graph: one protobuf message holds less than 2 GiB."""
 
 
 def tensor_specs(inputs: tuple[TensorSpec, ...]) -> list[Any]:
@@ -56,15 +57,15 @@ def write_onnx(
         return [tf.identity(named[name]) for name in signature.output_names]
 
     specs = tensor_specs(signature.inputs)
-    function = tf.function(flat, input_signature=specs, autograph=False)
-    _check_size(function.get_concrete_function())
-    model = _converted(function, specs, options.opset_of(OPSET))
+    apart = keep_apart(tf.function(flat, input_signature=specs, autograph=False), specs)
+    _check_size(apart.rest_bytes)
+    model = _converted(apart.function, apart.specs, options.opset_of(OPSET))
     _check_operators(model)
     _rename(model.graph, [value.name for value in model.graph.output], signature.output_names)
-    _name_dimensions(model.graph.input, signature.inputs)
+    _name_dimensions([value for value in model.graph.input if value.name not in apart.weights], signature.inputs)
     _name_dimensions(model.graph.output, signature.outputs)
     del model.graph.value_info[:]  # ONNX Runtime's quantizers infer shapes of their own, and stop where two differ.
-    onnx.save(model, path)
+    put_back(model, apart.weights, path)
     onnx.checker.check_model(str(path))
     return f"tf2onnx, {onnx_finishing.finish(path, options)}"
 
@@ -82,10 +83,11 @@ def _converted(function: Any, specs: list[Any], opset: int) -> Any:
         return tf2onnx.convert.from_function(function, input_signature=specs, opset=opset)[0]
 
 
-def _check_size(function: Any) -> None:
-    held = sum(variable.shape.num_elements() * variable.dtype.size for variable in function.graph.variables)
+def _check_size(held: int) -> None:
     if held > MOST_BYTES:
-        raise Unsupported(f"tf2onnx writes one file of at most 2 GB, and the weights take {held / 1e9:.1f} GB")
+        raise Unsupported(
+            f"tf2onnx converts at most 2 GB of weights, and those that loops and branches read take {held / 1e9:.1f} GB"
+        )
 
 
 def _check_operators(model: Any) -> None:
