@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ CONVOLUTIONS = ("Conv2D", "Conv2DBackpropInput", "Conv3D", "DepthwiseConv2dNativ
 session would else do each time that it opens (0.30 s for ResNet-50 instead of 0.23)."""
 READS = ("ReadVariableOp", "ResourceGather")
 """What may read a weight that is kept out. One that a loop's or a branch's body reads goes through the conversion."""
+
+
+Read = Callable[[], Any]
+"""Gives an array, which is held by nobody else."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,13 @@ def _give_up(graph: Any, held: dict[str, Any]) -> None:
     source = _sources(graph)
     reads = {node.name: node.input[0] for node in graph.node if node.op in READS}
     for node in graph.node:
+        tensors = [name for name in node.input if not name.startswith("^")]
         if node.op in CONVOLUTIONS:
-            for name in node.input:
+            for name in tensors:
                 held.pop(source(reads.get(source(name), "")), None)
-        for name in node.input:
-            passes_on = node.op == "Identity" and source(node.name) in held
-            if source(name) in held and node.op not in READS and not passes_on:
-                del held[source(name)]
+        if node.op not in (*READS, "Identity"):
+            for name in tensors:
+                held.pop(source(name), None)
 
 
 def _sources(graph: Any) -> Callable[[str], str]:
@@ -88,7 +93,7 @@ def _sources(graph: Any) -> Callable[[str], str]:
     nodes = {node.name: node for node in graph.node}
 
     def source(name: str) -> str:
-        name = name.removeprefix("^").partition(":")[0]
+        name = name.partition(":")[0]
         node = nodes.get(name)
         return source(node.input[0]) if node is not None and node.op == "Identity" else name
 
@@ -98,6 +103,9 @@ def _sources(graph: Any) -> Callable[[str], str]:
 def _read_inputs(graph: Any, held: Mapping[str, Any]) -> None:
     """Let the reads take a tensor where they took a variable."""
     source = _sources(graph)
+    passing = [node for node in graph.node if node.op == "Identity" and source(node.name) in held]
+    for node in passing:
+        node.attr["T"].type = held[source(node.name)].as_datatype_enum
     for node in list(graph.node):
         place = source(node.input[0]) if node.op in READS else ""
         if place not in held:
@@ -154,37 +162,42 @@ def put_back(model: Any, weights: Mapping[str, Any], path: Path) -> None:
     """Save the ONNX model, whose inputs the weights still are, with them as constants."""
     import onnx
 
-    arrays = {name: variable.numpy() for name, variable in weights.items()}
-    _fold(model.graph, arrays)
+    read: dict[str, Read] = {name: variable.numpy for name, variable in weights.items()}
+    _fold(model.graph, read)
     inputs = [value for value in model.graph.input if value.name not in weights]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
-    if sum(array.nbytes for array in arrays.values()) > INLINE_BYTES:
-        _write_beside(model.graph, arrays, path.with_name(f"{path.name}.data"))
+    if sum(map(_bytes, weights.values())) > INLINE_BYTES:
+        _write_beside(model.graph, read, path.with_name(f"{path.name}.data"))
     else:
-        model.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in arrays.items())
+        model.graph.initializer.extend(onnx.numpy_helper.from_array(array(), name) for name, array in read.items())
     onnx.save(model, path)
 
 
-def _write_beside(graph: Any, arrays: Mapping[str, Any], path: Path) -> None:
-    """One at a time: nothing holds them all once more."""
-    with path.open("wb") as file:
-        for name, array in arrays.items():
-            graph.initializer.append(_written(name, array, file, path.name))
-
-
-def _fold(graph: Any, arrays: dict[str, Any]) -> None:
+def _fold(graph: Any, read: dict[str, Read]) -> None:
     """What only turns a weight is done to it."""
     for node in list(graph.node):
-        if node.op_type not in ("Identity", "Transpose") or node.input[0] not in arrays:
+        if node.op_type not in ("Identity", "Transpose") or node.input[0] not in read:
             continue
-        array = arrays[node.input[0]]
+        array = read[node.input[0]]
         order = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
-        arrays[node.output[0]] = array.transpose(order) if node.op_type == "Transpose" else array
+        turns = node.op_type == "Transpose"
+        read[node.output[0]] = partial(_turned, array, order) if turns else array
         graph.node.remove(node)
-    read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    for name in [name for name in arrays if name not in read]:
-        del arrays[name]
+    wanted = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
+    for name in [name for name in read if name not in wanted]:
+        del read[name]
+
+
+def _turned(array: Read, order: list[int] | None) -> Any:
+    return array().transpose(order)
+
+
+def _write_beside(graph: Any, read: Mapping[str, Read], path: Path) -> None:
+    """One at a time: nothing holds them all once more."""
+    with path.open("wb") as file:
+        for name, array in read.items():
+            graph.initializer.append(_written(name, array(), file, path.name))
 
 
 def _written(name: str, array: Any, file: Any, location: str) -> Any:
