@@ -80,6 +80,8 @@ class Runner:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._workers.stop_all()
                 raise
+        # In the plan's order, and not in the one that they happened to end in: two runs give the same report.
+        self.results = {name: self.results[name] for name in [*plan.steps, *self.results]}
 
     def _kept(self, plan: Plan) -> set[str]:
         kept: set[str] = set()
