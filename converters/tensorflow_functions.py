@@ -86,7 +86,8 @@ def _converted(function: Any, specs: list[Any], opset: int) -> Any:
 def _check_size(held: int) -> None:
     if held > MOST_BYTES:
         raise Unsupported(
-            f"tf2onnx converts at most 2 GB of weights, and those that loops and branches read take {held / 1e9:.1f} GB"
+            f"tf2onnx converts at most 2 GB of convolutions' kernels and of weights that loops and branches read, and "
+            f"these take {held / 1e9:.1f} GB; take saved_model or openvino"
         )
 
 
