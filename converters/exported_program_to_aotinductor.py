@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,56 @@ def _without_mutation(program: Any) -> Any:
 def compile_program(program: Any, package: Path, freezing: bool = False) -> str:
     """Writes the package, and says which processors run it. `freezing` lays constant weights out for the kernels, which
     integer kernels need."""
-    import torch
     from torch._inductor.utils import fresh_cache
 
     _check_compiler()
+    if program.example_inputs is None:
+        raise Unsupported(
+            "AOTInductor compiles with example inputs, and this exported program has none; save it with those that "
+            "torch.export.export was given"
+        )
     # The compiler leaves its own files in a cache that all processes share; this one goes when it is done.
     with tempfile.TemporaryDirectory() as folder, fresh_cache(dir=folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with torch.no_grad(), torch._inductor.config.patch(freezing=freezing):
-                torch._inductor.aoti_compile_and_package(program, package_path=str(package))
+            files = _compile(program, freezing)
         except Exception as error:
             # Whatever one of the compiler's passes, or an operator's decomposition, raises about this graph.
             raise Unsupported(f"AOTInductor cannot compile this model: {_reason(error)}") from error
+        _pack(files, package)
     return _machine(package)
+
+
+def _compile(program: Any, freezing: bool) -> Sequence[str]:
+    """The files of a package. Weights go behind the library's code in its file, as torch does with more than 2 GB of
+    them: written into its data section they are held once more in memory."""
+    import torch
+
+    options = {"aot_inductor.package": True, "aot_inductor.force_mmap_weights": True, "freezing": freezing}
+    arguments, named = program.example_inputs
+    with torch.no_grad():
+        files: Sequence[str] = torch._inductor.aot_compile(
+            program.module(check_guards=False), arguments, named, options=options
+        )
+    return files
+
+
+def _pack(files: Sequence[str], package: Path) -> None:
+    """As torch's `package_aoti` does, which holds a file twice in memory: the library, with the weights, is mapped."""
+    import torch
+    from torch.export.pt2_archive import constants
+    from torch.export.pt2_archive._package import PT2ArchiveWriter
+
+    with PT2ArchiveWriter(str(package)) as archive:
+        for file in map(Path, files):
+            custom = file.name.startswith(constants.CUSTOM_OBJ_FILENAME_PREFIX)
+            place = f"{constants.CONSTANTS_DIR if custom else f'{constants.AOTINDUCTOR_DIR}model/'}{file.name}"
+            if file.suffix == ".so":
+                size = file.stat().st_size
+                mapped = torch.UntypedStorage.from_file(str(file), False, size)
+                archive.archive_file.write_record(place, mapped, size)
+            else:
+                archive.write_file(place, str(file))
 
 
 def _check_compiler() -> None:

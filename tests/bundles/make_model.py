@@ -100,9 +100,9 @@ def make_exported_program(kind: str, folder: Path) -> None:
 
 
 def make_aotinductor(kind: str, folder: Path) -> None:
-    import torch
+    from optimize.converters.exported_program_to_aotinductor import compile_program
 
-    torch._inductor.aoti_compile_and_package(export(kind), package_path=str(folder / "model.pt2"))
+    compile_program(export(kind), folder / "model.pt2")
 
 
 def make_saved_model(kind: str, folder: Path) -> None:

@@ -33,7 +33,12 @@ CASES = {
     "torchscript": Case(
         models.TORCHSCRIPT, "model.pt", {"kind": "torchscript", "file": "model.pt", "inputs": X}, ALL
     ),
-    "exported_program": Case(models.EXPORTED, "model.pt2", {"kind": "exported_program", "file": "model.pt2"}, ALL),
+    "exported_program": Case(
+        models.EXPORTED, "model.pt2", {"kind": "exported_program", "file": "model.pt2"}, (*ALL, "aotinductor")
+    ),
+    "convolutions": Case(
+        models.CONVOLUTIONS, "model.pt2", {"kind": "exported_program", "file": "model.pt2"}, ("aotinductor",)
+    ),
     "keras": Case(models.KERAS_FILE, "model.keras", {"kind": "keras", "file": "model.keras"}, ALL),
     "h5": Case(models.H5_FILE, "model.h5", {"kind": "keras", "file": "model.h5"}, ("saved_model", "onnx")),
     "saved_model": Case(

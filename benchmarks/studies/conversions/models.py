@@ -43,6 +43,15 @@ free = ({0: torch.export.Dim("batch")},)
 CHECKPOINT = LARGE + "torch.save(module.state_dict(), 'weights.pt')"
 TORCHSCRIPT = LARGE + "torch.jit.trace(module, x).save('model.pt')"
 EXPORTED = LARGE + "torch.export.save(torch.export.export(module, (x,), dynamic_shapes=free), 'model.pt2')"
+CONVOLUTIONS = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+layers = [layer for _ in range(27) for layer in (nn.Conv2d(1024, 1024, 3, padding=1), nn.BatchNorm2d(1024), nn.ReLU())]
+module, x = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval(), torch.randn(2, 1024, 8, 8)
+free = ({0: torch.export.Dim("batch")},)
+torch.export.save(torch.export.export(module, (x,), dynamic_shapes=free), "model.pt2")
+"""
 ONNX = LARGE + (
     "torch.onnx.export(module, (x,), 'model.onnx', dynamo=True, external_data=True, dynamic_shapes=free, "
     "input_names=['x'], output_names=['y'])"
