@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from optimize.arrays import Arrays
@@ -19,7 +23,22 @@ def read(model: Artifact) -> Any:
     import torch
 
     # torch's own `aoti_load_package` imports the compiler first, which takes ten times as long as loading.
-    return torch._C._aoti.AOTIModelPackageLoader(str(model.path / FILE), "model", False, 1, ANY_DEVICE)
+    with _passing_folder():
+        return torch._C._aoti.AOTIModelPackageLoader(str(model.path / FILE), "model", False, 1, ANY_DEVICE)
+
+
+@contextmanager
+def _passing_folder() -> Iterator[None]:
+    """What the loader unpacks goes as soon as it is loaded: torch removes it when the model is let go of, which a
+    process that is killed never does, and each would leave a folder of the model's size behind."""
+    before = os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("TMPDIR")
+            os.environ.update({"TMPDIR": before} if before else {})
 
 
 def open(loaded: Any, model: Artifact, settings: RuntimeSettings) -> PackageSession:

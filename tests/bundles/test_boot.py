@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -54,15 +55,21 @@ def test_a_changed_file_is_named(
     assert "model.onnx was changed" in result["reason"]
 
 
-def test_a_package_of_aotinductors_is_served_without_the_compiler_that_made_it(
+def test_a_package_of_aotinductors_is_served_without_the_compiler_that_made_it_and_leaves_nothing_behind(
     emitted: Callable[..., Path], tmp_path: Path
 ) -> None:
     with tarfile.open(emitted("aotinductor", "single", "pytorch")) as tar:
         tar.extractall(tmp_path, filter="data")
     code = (
-        "import sys; sys.path.insert(0, 'code'); import inference; model = inference.model_fn('.'); "
+        "import os, sys; sys.path.insert(0, 'code'); import inference; model = inference.model_fn('.'); "
         "inference.transform_fn(model, b'[[[1,2,3],[4,5,6]]]', 'application/json', 'text/csv'); "
-        "sys.exit(', '.join(name for name in sys.modules if name.startswith('torch._inductor')) or 0)"
+        "print([name for name in sys.modules if name.startswith('torch._inductor')], flush=True); os._exit(0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"TMPDIR": str(scratch)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+    assert list(scratch.iterdir()) == []
