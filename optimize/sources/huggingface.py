@@ -6,7 +6,6 @@ with attention in its plain form: that one exports on every path, and ONNX Runti
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from optimize.errors import UserError
 from optimize.samples import Samples
 from optimize.signature import Signature
 from optimize.sources.base import SourceOptions
+from optimize.sources.huggingface_files import KEY, check_trust, check_whole, find_weights, read_config
 from optimize.sources.huggingface_inputs import draw_samples, infer_inputs
 from optimize.sources.huggingface_masks import use_plain_masks
 from optimize.sources.huggingface_tasks import TASKS, infer_task
@@ -31,7 +31,6 @@ libraries = ("transformers", "torch", "safetensors")
 read_as = ("pytorch",)
 
 READ = (".json", ".txt", ".model", ".safetensors", ".bin", ".py")
-KEY = "source.folder"
 
 
 class Options(SourceOptions):
@@ -76,67 +75,17 @@ class HuggingFaceSource(ModuleSource):
 def build_module(model: Artifact) -> Any:
     """The model in eval mode, called by keyword; it gives the task's outputs by name. Its `model` is transformers'."""
     folder, options = model.path / model.options["folder"], model.options
-    config = _read_config(folder)
+    config = read_config(folder)
     task = options["task"] or infer_task(config)
-    _check_trust(folder, config, options["trust"])
+    weights = find_weights(folder)
+    if not options["trust"]:
+        check_trust(folder, config, weights)
+    check_whole(folder, weights)
     loaded, missing = _load(folder, task, options["trust"])
     _check_missing(missing, folder, task, config)
     # `return_dict` names the outputs; without a cache a decoder is one pass from ids to logits.
     loaded.config.use_cache, loaded.config.return_dict = False, True
     return _answering(loaded.eval().requires_grad_(False), task)
-
-
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    file = folder / "config.json"
-    if not file.is_file():
-        raise UserError(f"{folder} has no config.json; give a folder that save_pretrained has written", KEY)
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{file} is not JSON: {error}; download the model anew", KEY) from error
-    if not isinstance(config, dict) or "model_type" not in config:
-        raise UserError(f"{file} names no model_type; give a folder that save_pretrained has written", KEY)
-    return config
-
-
-def _check_trust(folder: Path, config: Mapping[str, Any], trust: bool) -> None:
-    weights = _weights(folder)
-    if trust:
-        return
-    if config.get("auto_map"):
-        code = ", ".join(sorted({str(reference) for reference in config["auto_map"].values()}))
-        raise UserError(
-            f"{folder} brings code of its own, and loading it would execute {code}; if you have read that code, put "
-            f"`trust: true` under `source`",
-            KEY,
-        )
-    for path in weights:
-        if path.suffix == ".bin":
-            _check_pickle(path)
-
-
-def _weights(folder: Path) -> list[Path]:
-    """Those that transformers would read: safetensors before pickles."""
-    for pattern in ("model*.safetensors", "pytorch_model*.bin"):
-        if found := sorted(folder.glob(pattern)):
-            return found
-    others = ", ".join(sorted(path.name for path in folder.glob("*") if path.is_file()))
-    raise UserError(f"{folder} has no model.safetensors and no pytorch_model.bin; it has {others}", KEY)
-
-
-def _check_pickle(path: Path) -> None:
-    """A zip that torch.save wrote is asked what it would import; what is none is left to weights_only."""
-    import zipfile
-
-    import torch
-
-    names = torch.serialization.get_unsafe_globals_in_checkpoint(path) if zipfile.is_zipfile(path) else []
-    if names:
-        raise UserError(
-            f"{path} is a pickle: opening it would execute {', '.join(names)}. Save the model with save_pretrained, "
-            f"which writes safetensors, or, if you made this file yourself, put `trust: true` under `source`",
-            KEY,
-        )
 
 
 def prepare_environment() -> None:

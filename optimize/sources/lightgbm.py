@@ -60,14 +60,16 @@ def load_booster(model: Artifact) -> Any:
 
 
 def _check_whole(path: Path) -> None:
-    """LightGBM reads trees in threads, and one that is cut off ends the process (4.7)."""
+    """LightGBM reads trees in threads, and one that is cut off ends the process (4.7); so do cut parameters."""
     with path.open("rb") as file:
-        begins = file.read(5) == b"tree\n"
-        ends = any(line.startswith(b"end of trees") for line in file)
-    if not begins or not ends:
-        missing = "end with `end of trees`" if begins else "begin with the line `tree`"
+        lines = {line.strip() for line in file if line.startswith((b"tree", b"end of ", b"parameters:"))}
+    missing = [line for line in (b"tree", b"end of trees") if line not in lines]
+    if b"parameters:" in lines and b"end of parameters" not in lines:
+        missing.append(b"end of parameters")
+    if missing:
         raise UserError(
-            f"{path} is not a whole LightGBM model: it does not {missing}; write it with booster.save_model",
+            f"{path} is not a whole LightGBM model: it lacks the line `{missing[0].decode()}`; copy it again, or write "
+            f"it with booster.save_model",
             "source.file",
         )
 

@@ -30,27 +30,30 @@ class _Broken(Exception):
 
 
 def external_files(file: Path) -> tuple[Path, ...]:
-    """Where the weights lie that are not in `file`. Raises UserError where it is cut off, or names a file that is not
-    there or not beside it."""
-    locations = sorted({Path(location).as_posix() for location in _locations(file)})
-    for location in locations:
-        _check(file, location)
-    return tuple(file.parent / location for location in locations)
+    """Where the weights lie that are not in `file`. Raises UserError where it is cut off, or names a file that is cut
+    off, not there or not beside it."""
+    needed: dict[str, int] = {}
+    for location, size in _locations(file):
+        name = Path(location).as_posix()
+        needed[name] = max(size, needed.get(name, 0))
+    for name, size in sorted(needed.items()):
+        _check(file, name, size)
+    return tuple(file.parent / name for name in sorted(needed))
 
 
-def _locations(file: Path) -> set[str]:
+def _locations(file: Path) -> set[tuple[str, int]]:
     if not file.stat().st_size:
         raise UserError(f"{file} is empty; export the model again", "source.file")
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return set(_walk(data, 0, len(data), "model"))
-        except _Broken as error:
+        except (_Broken, ValueError) as error:
             raise UserError(
                 f"{file} is not a whole ONNX model: {error}; copy it again, or export it again", "source.file"
             ) from error
 
 
-def _check(file: Path, location: str) -> None:
+def _check(file: Path, location: str, size: int) -> None:
     path = file.parent / location
     if Path(location).is_absolute() or ".." in Path(location).parts:
         raise UserError(
@@ -61,23 +64,32 @@ def _check(file: Path, location: str) -> None:
         raise UserError(
             f"{file} keeps weights in {location}, which is not there; put that file beside the model", "source.file"
         )
+    there = path.stat().st_size
+    if there < size:
+        raise UserError(
+            f"{file} keeps weights in {location}, which is cut short: it has {there} bytes, and the model reads {size}"
+            f"; copy that file again, or export the model again",
+            "source.file",
+        )
 
 
-def _walk(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[str]:
-    """External locations in this message and those inside."""
+def _walk(data: mmap.mmap, start: int, end: int, message: str) -> Iterator[tuple[str, int]]:
+    """External locations in this message and those inside, and up to which byte each is read."""
+    entries: dict[bytes, bytes] = {}
     for number, first, last in _fields(data, start, end):
         inner = _MESSAGES[message].get(number)
         if inner == "entry":
-            yield from _location(data, first, last)
+            entries |= _entry(data, first, last)
         elif inner is not None:
             yield from _walk(data, first, last, inner)
+    if b"location" in entries:
+        yield entries[b"location"].decode(), int(entries.get(b"offset", 0)) + int(entries.get(b"length", 0))
 
 
-def _location(data: mmap.mmap, start: int, end: int) -> Iterator[str]:
-    """Of a StringStringEntryProto: its value, if its key is `location`."""
+def _entry(data: mmap.mmap, start: int, end: int) -> dict[bytes, bytes]:
+    """Of a StringStringEntryProto: its key and value."""
     entry = {number: data[first:last] for number, first, last in _fields(data, start, end)}
-    if entry.get(1) == b"location":
-        yield entry.get(2, b"").decode()
+    return {entry.get(1, b""): entry.get(2, b"")}
 
 
 def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -21,19 +21,28 @@ from optimize.sources.modules import first_line
 
 KEY = "source.weights"
 INDEX = ".index.json"
+AGAIN = "copy it again, or save model.state_dict() again"
 
 
 def shards(path: Path) -> tuple[Path, ...]:
-    """The files that `path` stands for, itself first. Raises UserError for an index that is not one."""
+    """The files that `path` stands for, itself first. Raises UserError for an index that is not one, or that names a
+    file which is not there."""
     if not path.name.endswith(INDEX):
         return (path,)
     try:
         names = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
-        return (path, *(path.parent / name for name in sorted(set(names))))
+        files = tuple(path.parent / name for name in sorted(set(names)))
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise UserError(
-            f"{path} is not the index of a sharded checkpoint: it has no weight_map of tensors to files", KEY
+            f"{path} is not the index of a sharded checkpoint: it has no weight_map of tensors to files; copy it again",
+            KEY,
         ) from error
+    for file in files:
+        if not file.is_file():
+            raise UserError(
+                f"{path.name} names {file.name}, and there is no such file beside it; copy all of the shards", KEY
+            )
+    return (path, *files)
 
 
 def read_weights(path: Path, key: str | None, trust: bool) -> Any:
@@ -42,9 +51,6 @@ def read_weights(path: Path, key: str | None, trust: bool) -> Any:
     `key` is where the state_dict stands in a training checkpoint.
     """
     files = shards(path)[1:] if path.name.endswith(INDEX) else (path,)
-    for file in files:
-        if not file.is_file():
-            raise UserError(f"{path.name} names {file.name}, and there is no such file beside it", KEY)
     found = [_read_file(file, trust) for file in files]
     whole = found[0] if len(found) == 1 else {name: tensor for part in found for name, tensor in part.items()}
     return _state_dict(path, whole, key)
@@ -61,7 +67,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return load_file(path)  # type: ignore[no-any-return]
     except SafetensorError as error:
-        raise UserError(f"{path} is not a whole safetensors file: {error}", KEY) from error
+        raise UserError(f"{path} is not a whole safetensors file: {error}; {AGAIN}", KEY) from error
 
 
 def _read_pickle(path: Path, trust: bool) -> Any:
@@ -73,8 +79,8 @@ def _read_pickle(path: Path, trust: bool) -> Any:
         return torch.load(path, map_location="cpu", weights_only=not trust, mmap=archive)
     except pickle.UnpicklingError as error:
         raise UserError(_pickle_message(path, error), KEY) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read as weights: {first_line(error)}", KEY) from error
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+        raise UserError(f"{path} cannot be read as weights: {first_line(error)}; {AGAIN}", KEY) from error
     except (AttributeError, ImportError) as error:
         raise UserError(
             f"{path} is a pickled module, and its class is not to be found: {first_line(error)}; the file that defines "
@@ -89,7 +95,7 @@ def _pickle_message(path: Path, error: Exception) -> str:
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, IndexError):
-        return f"{path} cannot be read as weights: {first_line(error)}"
+        return f"{path} cannot be read as weights: {first_line(error)}; {AGAIN}"
     executed = ", ".join(names) or "code of its own"
     return (
         f"{path} is a pickle: opening it would execute {executed}. Save the state_dict as safetensors, "

@@ -24,6 +24,7 @@ kind = "saved_model"
 libraries = ("tensorflow-cpu", "tensorflow")
 read_as = ()
 FILES = ("saved_model.pb", "saved_model.pbtxt")
+AGAIN = "copy it again with all that lies in it, or save it again"
 UNKNOWN = re.compile(r"Op type not registered '([^']+)'")
 
 
@@ -131,7 +132,7 @@ def _cannot_load(folder: Path, error: Exception) -> UserError:
             f"of custom operators, and such a model cannot be converted here",
             "source.folder",
         )
-    return UserError(f"{folder} cannot be loaded: {type(error).__name__}: {_short(error)}", "source.folder")
+    return UserError(f"{folder} cannot be loaded: {type(error).__name__}: {_short(error)}; {AGAIN}", "source.folder")
 
 
 class SavedModelSource:

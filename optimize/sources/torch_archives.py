@@ -35,11 +35,9 @@ HARMLESS = (
 
 def check_kind(path: Path, kind: str) -> None:
     """Raises UserError where the file is not of this kind of source."""
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            if file.read(4) == b"PK\x03\x04":
-                raise UserError(f"{path} is cut short: the end of the archive is missing; copy it anew", "source.file")
-    elif any(COMPILED in name for name in _names(path)):
+    if _is_cut(path):
+        raise UserError(f"{path} is cut short: the end of the archive is missing; copy it anew", "source.file")
+    if zipfile.is_zipfile(path) and any(COMPILED in name for name in _names(path)):
         raise UserError(
             f"{path} is a package of AOTInductor's: machine code, with no graph to convert; give the program that "
             f"torch.export.save wrote, with `kind: exported_program`",
@@ -48,6 +46,18 @@ def check_kind(path: Path, kind: str) -> None:
     seen = look(path)
     if seen.kind != kind:
         raise UserError(f"{path} is {seen.what}; write `kind: {seen.kind}` under `source`", "source.file")
+
+
+def _is_cut(path: Path) -> bool:
+    """Begins as an archive, and ends as none, or as one that lies within it, as the weights of a program do."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\x03\x04":
+            return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return min((entry.header_offset for entry in archive.infolist()), default=0) > 0
+    except zipfile.BadZipFile:
+        return True
 
 
 def _names(path: Path) -> list[str]:

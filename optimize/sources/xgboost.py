@@ -69,7 +69,11 @@ def load_booster(model: Artifact) -> Any:
     try:
         booster.load_model(path)
     except (xgboost.core.XGBoostError, ValueError) as error:
-        raise UserError(f"{path} is not a whole XGBoost model: {first_line(error)}", "source.file") from error
+        raise UserError(
+            f"{path} is not a whole XGBoost model: {first_line(error)}; copy it again, or write it with "
+            f"model.save_model",
+            "source.file",
+        ) from error
     if objective(booster) == "multi:softmax":
         booster.set_param({"objective": "multi:softprob"})  # The same trees; the class alone would hide all drift.
     return booster

@@ -44,9 +44,19 @@ def _case(root: Path, name: str, **source: Any) -> Path:
     return made
 
 
-def _halve(path: Path) -> None:
+def _halve(path: Path, share: float = 0.5) -> None:
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(whole[: int(len(whole) * share)])
+
+
+def _lie(path: Path, name: str, **changes: Any) -> None:
+    """Of a tensor in the header of a safetensors file."""
+    whole = path.read_bytes()
+    size = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + size])
+    header[name] |= changes
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size :])
 
 
 def torch_files(folder: Path) -> None:
@@ -71,9 +81,18 @@ def torch_files(folder: Path) -> None:
     torch.save(optimizer, module_case("an optimizer alone", "weights.pt") / "weights.pt")
     torch.save({"layer.weight": Bomb()}, module_case("a pickle bomb in weights", "weights.pt") / "weights.pt")
     _halve(module_case("half of a safetensors file") / "weights.safetensors")
+    _lie(module_case("a safetensors header with another shape") / "weights.safetensors", "layer.bias", shape=[300])
+    beyond = {"data_offsets": [0, 1 << 40], "shape": [1 << 38]}
+    _lie(module_case("a safetensors header that goes beyond the file") / "weights.safetensors", "layer.bias", **beyond)
+    made = module_case("a shard that is not there", "model.safetensors.index.json")
+    index = {"weight_map": {"layer.weight": "weights.safetensors", "layer.bias": "other.safetensors"}}
+    (made / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     made = module_case("half of a .pt file", "weights.pt")
     torch.save(net.state_dict(), made / "weights.pt")
     _halve(made / "weights.pt")
+    made = module_case("three quarters of a .pth file of before PyTorch 1.6", "weights.pth")
+    torch.save(net.state_dict(), made / "weights.pth", _use_new_zipfile_serialization=False)
+    _halve(made / "weights.pth", 0.75)
     module_case("a signature of another size", inputs={"x": {"dtype": "float32", "shape": ["batch", 5]}})
     module_case("a signature of another type", inputs={"x": {"dtype": "int64", "shape": ["batch", 4]}})
     module_case("text for a module", inputs={"x": {"dtype": "str", "shape": ["batch", 4]}})
@@ -82,19 +101,33 @@ def torch_files(folder: Path) -> None:
     made = _case(folder, "half of a TorchScript file", kind="torchscript", file="model.pt", inputs=ROWS)
     torch.jit.trace(net, torch.zeros(2, 4)).save(made / "model.pt")
     _halve(made / "model.pt")
-    made = _case(folder, "half of an exported program", kind="exported_program", file="model.pt2")
-    torch.export.save(torch.export.export(net, (torch.zeros(2, 4),)), made / "model.pt2")
-    _halve(made / "model.pt2")
+    for name, share in (("half", 0.5), ("nine tenths", 0.9)):  # The latter ends in the archive of the weights.
+        made = _case(folder, f"{name} of an exported program", kind="exported_program", file="model.pt2")
+        torch.export.save(torch.export.export(net, (torch.zeros(2, 4),)), made / "model.pt2")
+        _halve(made / "model.pt2", share)
     _hugging_face(folder)
 
 
 def _hugging_face(folder: Path) -> None:
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertConfig, BertForSequenceClassification, ViTImageProcessor
+    from transformers.models.bert import BertTokenizerFast
 
-    made = _case(folder, "half of a Hugging Face model", kind="huggingface", folder="model")
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
-    BertForSequenceClassification(BertConfig(vocab_size=20, **sizes)).save_pretrained(made / "model")
-    _halve(made / "model" / "model.safetensors")
+    model = BertForSequenceClassification(BertConfig(vocab_size=20, **sizes))
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", encoding="utf-8")
+    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
+
+    def folder_case(name: str, shard: str = "1GB") -> Path:
+        made = _case(folder, name, kind="huggingface", folder="model")
+        for one in (tokenizer, ViTImageProcessor()):
+            one.save_pretrained(made / "model")
+        model.save_pretrained(made / "model", max_shard_size=shard)
+        return made / "model"
+
+    for file in ("model.safetensors", "config.json", "tokenizer.json", "preprocessor_config.json"):
+        _halve(folder_case(f"half of a Hugging Face folder's {file}") / file)
+    next(folder_case("a Hugging Face shard that is not there", "2KB").glob("model-00002-*")).unlink()
+    _halve(folder_case("half of a Hugging Face index", "2KB") / "model.safetensors.index.json")
 
 
 def tensorflow_files(folder: Path) -> None:
@@ -144,6 +177,10 @@ def light_files(folder: Path) -> None:
         return path
 
     _halve(onnx_case("half of an ONNX file", model("MatMul", ["batch", 4])) / "model.onnx")
+    made = _case(folder, "half of an ONNX file's weights", kind="onnx", file="model.onnx")
+    apart = {"save_as_external_data": True, "location": "model.onnx.data", "size_threshold": 0}
+    onnx.save(model("MatMul", ["batch", 4]), made / "model.onnx", **apart)
+    _halve(made / "model.onnx.data")
     onnx_case("an ONNX file with a custom operator", model("Frobnicate", ["batch", 4], "com.acme"))
     onnx_case("an ONNX file whose input has no elements", model("MatMul", [0, 4]))
     wrong = {"z": {"dtype": "float32", "shape": ["batch", 4]}}
@@ -172,9 +209,11 @@ def _boosters(folder: Path) -> None:
     import xgboost
 
     x, y = np.random.default_rng(0).standard_normal((400, 4)), np.arange(400) % 2
-    made = _case(folder, "half of an XGBoost file", kind="xgboost", file="model.json")
-    xgboost.XGBClassifier(n_estimators=2).fit(x, y).save_model(made / "model.json")
-    _halve(made / "model.json")
-    made = _case(folder, "half of a LightGBM file", kind="lightgbm", file="model.txt")
-    lightgbm.LGBMClassifier(n_estimators=10, verbose=-1).fit(x, y).booster_.save_model(made / "model.txt")
-    _halve(made / "model.txt")
+    for suffix in ("json", "ubj"):
+        made = _case(folder, f"half of an XGBoost .{suffix} file", kind="xgboost", file=f"model.{suffix}")
+        xgboost.XGBClassifier(n_estimators=2).fit(x, y).save_model(made / f"model.{suffix}")
+        _halve(made / f"model.{suffix}")
+    for name, share in (("half", 0.5), ("nearly all", 0.97)):  # The latter ends in the parameters.
+        made = _case(folder, f"{name} of a LightGBM file", kind="lightgbm", file="model.txt")
+        lightgbm.LGBMClassifier(n_estimators=10, verbose=-1).fit(x, y).booster_.save_model(made / "model.txt")
+        _halve(made / "model.txt", share)

@@ -103,6 +103,15 @@ def test_weights_that_are_not_there_are_named(file: Path) -> None:
     assert "keeps weights in part.bin, which is not there" in message_of(lambda: external_files(file))
 
 
+def test_weights_that_are_cut_short_are_named_with_what_the_model_reads(file: Path) -> None:
+    with_external_data(file, "part.bin")
+    weights = file.parent / "part.bin"
+    size = weights.stat().st_size
+    weights.write_bytes(weights.read_bytes()[:-1])
+    said = message_of(lambda: external_files(file))
+    assert f"part.bin, which is cut short: it has {size - 1} bytes, and the model reads {size}; copy that file" in said
+
+
 def test_weights_elsewhere_on_the_machine_are_not_followed(file: Path) -> None:
     with_external_data(file, "part.bin")
     file.write_bytes(file.read_bytes().replace(b"part.bin", b"../a.bin"))

@@ -217,5 +217,7 @@ def test_a_source_without_a_factory_needs_trust() -> None:
 def test_the_shards_of_a_checkpoint_count_as_its_bytes(torch_project: Project) -> None:
     folder = torch_project().parent
     (folder / "w.index.json").write_text(json.dumps({"weight_map": {"a": "2.bin", "b": "1.bin", "c": "2.bin"}}))
+    for name in ("1.bin", "2.bin"):
+        (folder / name).touch()
     options = Options(weights="w.index.json", factory="model.py:Net", inputs={"x": {"shape": (1,)}})  # type: ignore[dict-item]
     assert [Path(p).name for p in options.content(folder)["weights"]] == ["w.index.json", "1.bin", "2.bin"]
