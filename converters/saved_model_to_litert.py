@@ -11,6 +11,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
+from optimize.converters import litert_large
 from optimize.errors import Unsupported
 from optimize.golden import take
 from optimize.runtimes.lean_tensorflow import leave_keras_out, prepare_environment
@@ -33,9 +34,9 @@ def convert(model: Artifact, examples: Arrays, output: Path) -> Made:
 def write(model: Artifact, examples: Arrays, output: Path, options: dict[str, Any]) -> Any:
     """`options` are attributes of the converter. Gives the interpreter that the model has run in; raises Unsupported
     where it is not converted, or does not run."""
-    content = _convert(model.path, model.signature, options)
-    (output / FILE).write_bytes(content)
-    return _try_out(content, model.signature, examples)
+    if options or not _write_around(model.path, output / FILE):
+        (output / FILE).write_bytes(_convert(model.path, model.signature, options))
+    return _try_out(output / FILE, model.signature, examples)
 
 
 def load_tensorflow() -> Any:
@@ -46,11 +47,31 @@ def load_tensorflow() -> Any:
     return tensorflow
 
 
-def _convert(path: Path, signature: Signature, options: dict[str, Any]) -> bytes:
-    lite = load_tensorflow().lite
+def _write_around(path: Path, file: Path) -> bool:
+    """The large weights around the converter; False where there are few, or none that can be."""
+    load_tensorflow()
+    return litert_large.is_worth_it(path) and litert_large.write(path, SIGNATURE, file, _convert_small)
+
+
+def _convert_small(folder: str) -> bytes | None:
+    """None where it is refused, as the model itself will be, and for reasons that are then told of that."""
     from tensorflow.lite.python.convert_phase import ConverterError
 
-    converter = lite.TFLiteConverter.from_saved_model(str(path), signature_keys=[SIGNATURE])
+    try:
+        content: bytes = _converter(folder).convert()
+    except ConverterError:
+        return None
+    return content
+
+
+def _converter(folder: str) -> Any:
+    return load_tensorflow().lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+
+
+def _convert(path: Path, signature: Signature, options: dict[str, Any]) -> bytes:
+    converter = _converter(str(path))
+    from tensorflow.lite.python.convert_phase import ConverterError
+
     for name, value in options.items():
         setattr(converter, name, value)
     try:
@@ -87,7 +108,7 @@ def _beyond(signature: Signature) -> str:
     return f" of more than {MOST_DIMENSIONS} dimensions, and {', '.join(many)}; join some of them" if many else ""
 
 
-def _try_out(content: bytes, signature: Signature, examples: Arrays) -> Any:
+def _try_out(path: Path, signature: Signature, examples: Arrays) -> Any:
     """At the sizes of the examples and at smaller ones: some models are converted, and cannot be resized."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -97,7 +118,7 @@ def _try_out(content: bytes, signature: Signature, examples: Arrays) -> Any:
         for dimension, size in zip(spec.shape, examples[spec.name].shape, strict=True)
         if isinstance(dimension, str)
     }
-    interpreter = Interpreter(model_content=content)
+    interpreter = Interpreter(str(path))
     session = LitertSession(interpreter)
     for inputs in (examples, take(signature, Samples(examples), sizes)):
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optimize.converters import onnx_finishing
-from optimize.converters.tensorflow_weights import keep_apart, put_back
+from optimize.converters.onnx_weights import keep_apart, put_back
 from optimize.errors import Unsupported
 from optimize.signature import Signature, TensorSpec
 

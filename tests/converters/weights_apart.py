@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from keras import layers
 
-from optimize.converters import tensorflow_functions, tensorflow_weights
+from optimize.converters import onnx_weights, tensorflow_functions, tensorflow_weights
 from optimize.converters.onnx_finishing import Options
 from optimize.signature import Signature, TensorSpec
 
@@ -43,9 +43,9 @@ def main(case: str, folder: Path) -> None:
     model, x = globals()[case]()
     small = case != "products"
     tensorflow_weights.LARGE_BYTES = 0 if small else tensorflow_weights.LARGE_BYTES
-    tensorflow_weights.INLINE_BYTES = 0 if case == "tagger" else tensorflow_weights.INLINE_BYTES
+    onnx_weights.INLINE_BYTES = 0 if case == "tagger" else onnx_weights.INLINE_BYTES
     kept: list[dict[str, Any]] = []
-    keep_apart = tensorflow_weights.keep_apart
+    keep_apart = onnx_weights.keep_apart
 
     def watched(*arguments: Any) -> Any:
         apart = keep_apart(*arguments)
