@@ -14,6 +14,11 @@ from optimize.converters.litert_weights import ROWS, StandIn
 
 ALIGNMENT = 16
 """Of a tensor's bytes, as the file's schema has it."""
+FIELDS = (4, 6, 8)
+"""Of a buffer: its data, that is how far away they are, and where in the file they begin and how many they are if they
+are not where a distance can say."""
+MOST_BYTES = 2_000_000_000
+"""That distances are written for: readers take them for signed numbers of 32 bits."""
 Read = Callable[[Any], Any]
 """From a variable to its value, which nobody else holds."""
 
@@ -102,12 +107,14 @@ def _share(content: Any, found: Mapping[int, Constant]) -> dict[int, Constant]:
 
 
 def _write(model: Model, weights: Mapping[int, Constant], read: Read, path: Path) -> None:
-    """The weights stand after all else: the fields that say how far away they are get their values at the end."""
+    """The weights stand after all else: the fields that say where they are get their values at the end."""
     import flatbuffers
     import numpy as np
 
+    far = sum(4 * math.prod(one.shape) for one in weights.values()) > MOST_BYTES
     for number in weights:
-        model.content.buffers[number].data = np.zeros(1, np.uint8)
+        buffer = model.content.buffers[number]
+        buffer.data, buffer.offset, buffer.size = (None, 2, 2) if far else (np.zeros(1, np.uint8), 0, 0)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.content.Pack(builder), file_identifier=b"TFL3")
     head = builder.Output()
@@ -118,10 +125,18 @@ def _write(model: Model, weights: Mapping[int, Constant], read: Read, path: Path
             data = one.read(read)
             start = file.tell() + -(file.tell() + 4) % ALIGNMENT
             file.seek(start)
-            file.write(struct.pack("<I", data.nbytes))
+            file.write(bytes(4) if far else struct.pack("<I", data.nbytes))
             file.write(data.data)
-            buffer = table.Buffers(number)._tab
-            field = buffer.Pos + buffer.Offset(4)  # The number of its first field, the data.
-            struct.pack_into("<I", head, field, start - field)
+            _point(head, table.Buffers(number)._tab, start, data.nbytes, far)
         file.seek(0)
         file.write(head)
+
+
+def _point(head: bytearray, buffer: Any, start: int, size: int, far: bool) -> None:
+    """At the bytes that follow their number, which stands at `start`."""
+    data, offset, length = (buffer.Pos + buffer.Offset(field) for field in FIELDS)
+    if far:
+        struct.pack_into("<Q", head, offset, start + 4)
+        struct.pack_into("<Q", head, length, size)
+    else:
+        struct.pack_into("<I", head, data, start - data)
