@@ -17,6 +17,7 @@ from optimize.artifact import Artifact, Made
 from optimize.errors import Unsupported
 from optimize.golden import whole_batches
 from optimize.methods import Method, Task
+from optimize.quantizers import nncf_statistics
 from optimize.quantizers.onnx_tools.graph import check_names
 from optimize.runtimes.openvino import FILE, leave_telemetry_out
 from optimize.sections import Section
@@ -49,6 +50,7 @@ def quantize(model: Artifact, task: Task, output: Path) -> Made:
     import nncf
     import openvino
 
+    nncf_statistics.hold_down()
     source = openvino.Core().read_model(model.path / FILE)
     options: Options = task.options
     check_names(options.exclude, [node.get_friendly_name() for node in source.get_ops()], "operation", "exclude")
