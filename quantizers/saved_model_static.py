@@ -7,10 +7,13 @@ has AVX-512 VNNI; without it they end with "Missing 0-th output" (TensorFlow 2.2
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ makes = "saved_model"
 method = Method("static", precision="int8", calibrated=True)
 libraries = ("tensorflow-cpu", "tensorflow", "neural-compressor")
 BATCH = 8
+COLLECTED_EVERY_S = 0.3
 
 
 def quantize(model: Artifact, task: Task, output: Path) -> Made:
@@ -64,12 +68,35 @@ def _quantized(folder: Path, signature: Signature, rows: Rows, work: Path) -> An
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     loader = _Loader(_places(folder, signature), whole_batches(signature, rows, BATCH))
-    quantized = quantize_model(str(folder), StaticQuantConfig(), loader, calib_iteration=len(loader))
-    quantized.save(str(work))
+    with _garbage_collected():
+        quantized = quantize_model(str(folder), StaticQuantConfig(), loader, calib_iteration=len(loader))
+        quantized.save(str(work))
     model = SavedModel()
     model.ParseFromString((work / "saved_model.pb").read_bytes())
     _name_outputs(model.meta_graphs[0].signature_def[SIGNATURE].outputs, signature)
     return model
+
+
+@contextmanager
+def _garbage_collected() -> Iterator[None]:
+    """Again and again: neural-compressor leaves a copy of the graph after every rewrite, in a few objects that refer to
+    each other, and Python counts objects, not bytes. ResNet-50, 0.1 GB, took 5.1 GB without and takes 3.0 with it."""
+    gc.collect()
+    gc.freeze()  # What stands already is not gone through each time.
+    ended = threading.Event()
+
+    def collect() -> None:
+        while not ended.wait(COLLECTED_EVERY_S):
+            gc.collect()
+
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        gc.unfreeze()
 
 
 def _places(folder: Path, signature: Signature) -> dict[str, str]:

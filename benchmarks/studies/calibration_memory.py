@@ -1,4 +1,4 @@
-"""What calibrating ResNet-50 takes of memory, by every calibration of ONNX Runtime's static int8 and by SmoothQuant.
+"""What calibrating ResNet-50 takes of memory, by every method of quantization that calibrates.
 
 `python benchmarks/studies/calibration_memory.py [--rows 10000] [--pixels 224] [--only METHOD...]` prints one line a
 method: the peak that the step's own process saw, as the report has it. Weights are random (transformers'
@@ -13,31 +13,45 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
+if TYPE_CHECKING:
+    from optimize.reports.model import StepReport
+
 LIMIT_BYTES = 1.5e9
 METHODS = {
-    "static, minmax": ("static", {"calibration": "minmax"}),
-    "static, moving average": ("static", {"calibration": "moving_average"}),
-    "static, percentile": ("static", {"calibration": "percentile"}),
-    "static, entropy": ("static", {"calibration": "entropy"}),
-    "smoothquant, minmax": ("smoothquant", {"calibration": "minmax"}),
+    "onnx, minmax": ("onnx", "static", {"calibration": "minmax"}),
+    "onnx, moving average": ("onnx", "static", {"calibration": "moving_average"}),
+    "onnx, percentile": ("onnx", "static", {"calibration": "percentile"}),
+    "onnx, entropy": ("onnx", "static", {"calibration": "entropy"}),
+    "onnx, smoothquant": ("onnx", "smoothquant", {"calibration": "minmax"}),
+    "openvino": ("openvino", "static", {}),
+    "openvino, slow correction": ("openvino", "static", {"bias_correction": "accurate"}),
+    "torchscript": ("torchscript", "static", {}),
+    "exported_program": ("exported_program", "static", {}),
+    "aotinductor": ("aotinductor", "static", {}),
+    "saved_model": ("saved_model", "static", {}),
+    "litert": ("litert", "static", {}),
 }
-EXPORT = """
-import sys, numpy as np, torch
+MODEL = """
+import torch
 from transformers import ResNetConfig, ResNetForImageClassification
-torch.manual_seed(0)
-pixels = int(sys.argv[1])
 class Logits(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.model = ResNetForImageClassification(ResNetConfig(num_labels=1000)).eval()
+        self.model = ResNetForImageClassification(ResNetConfig(num_labels=1000))
     def forward(self, x):
         return self.model(pixel_values=x).logits
-torch.onnx.export(Logits(), (torch.randn(2, 3, pixels, pixels),), "model.onnx", input_names=["x"], output_names=["y"],
-                  dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}}, dynamo=False)
-x = np.random.default_rng(1).standard_normal((8, 3, pixels, pixels), np.float32)
+"""
+SETUP = """
+import sys, numpy as np, torch
+from model import Logits
+from safetensors.torch import save_file
+torch.manual_seed(0)
+save_file(Logits().state_dict(), "weights.safetensors")
+x = np.random.default_rng(1).standard_normal((8, 3, int(sys.argv[1]), int(sys.argv[1])), np.float32)
 np.savez("evaluation.npz", x=x, label=np.zeros(8, np.int64))
 """
 ROWS = """
@@ -53,32 +67,40 @@ def main(rows: int, pixels: int, only: Sequence[str]) -> int:
     worst = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subprocess.run([sys.executable, "-c", EXPORT, str(pixels)], cwd=folder, check=True, capture_output=True)
+        (folder / "model.py").write_text(MODEL, encoding="utf-8")
+        subprocess.run([sys.executable, "-c", SETUP, str(pixels)], cwd=folder, check=True, capture_output=True)
         (folder / "rows.py").write_text(ROWS.replace("PIXELS", str(pixels)), encoding="utf-8")
         for title in only or METHODS:
-            method, options = METHODS[title]
-            peak, seconds = _calibrate(folder, method, options, rows)
-            worst = max(worst, peak)
-            print(f"{title:24} {rows} rows of {pixels} pixels: peak {peak / 1e6:.0f} MB, {seconds:.0f} s", flush=True)
+            step = _calibrate(folder, pixels, rows, *METHODS[title])
+            worst = max(worst, step.peak_bytes or 0)
+            print(f"{title:25} {rows} rows of {pixels} pixels: {_told(step)}", flush=True)
     return 0 if worst < LIMIT_BYTES else 1
 
 
-def _calibrate(folder: Path, method: str, options: dict[str, str], rows: int) -> tuple[int, float]:
+def _calibrate(folder: Path, pixels: int, rows: int, target: str, method: str, options: dict[str, str]) -> StepReport:
     from optimize.execution.run import run
 
+    inputs = {"x": {"dtype": "float32", "shape": ["batch", 3, pixels, pixels]}}
     pipeline = {
-        "name": "resnet-50", "source": {"kind": "onnx", "file": "model.onnx"},
+        "name": "resnet-50",
+        "source": {
+            "kind": "pytorch", "factory": "model.py:Logits", "weights": "weights.safetensors", "inputs": inputs,
+        },
         "data": {"calibration": {"generator": "rows.py:rows", "rows": rows}, "evaluation": "evaluation.npz"},
-        "candidates": {"formats": ["onnx"], "quantization": [method], "options": {f"onnx-{method}": options}},
+        "candidates": {"formats": [target], "quantization": [method], "options": {f"{target}-{method}": options}},
         "limits": {"time_s": 7200},
     }  # fmt: skip
     path = folder / "pipeline.yaml"
     path.write_text(yaml.safe_dump(pipeline), encoding="utf-8")
     report = run(path, until="quantize").report
     (step,) = [step for step in report.steps if step.stage == "quantize"]
+    return step
+
+
+def _told(step: StepReport) -> str:
     if step.state != "ok" or step.peak_bytes is None or step.seconds is None:
-        raise RuntimeError(f"{step.name} ended {step.state}: {step.reason}")
-    return step.peak_bytes, step.seconds
+        return f"{step.state}: {step.reason}"
+    return f"peak {step.peak_bytes / 1e6:.0f} MB, {step.seconds:.0f} s"
 
 
 if __name__ == "__main__":
