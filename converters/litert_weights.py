@@ -59,7 +59,13 @@ def shrink(concrete: Any, but: Sequence[Any] = ()) -> Small | None:
     _read_directly(graph)
     readers = _Readers(graph)
     held = {name: one for name, one in large(concrete).items() if not any(one is other for other in but)}
-    found = {name: uses for name, variable in held.items() if (uses := _uses(readers, name, variable))}
+    ends = {tensor.op.name for tensor in concrete.outputs}
+    found = {
+        name: uses
+        for name, variable in held.items()
+        if not ends & {name, *(node.name for node in readers.passing(name))}  # What is given as it is stays.
+        and (uses := _uses(readers, name, variable))
+    }
     if not found:
         return None
     random = np.random.default_rng(0)

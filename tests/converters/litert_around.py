@@ -40,6 +40,29 @@ def make(folder: Path) -> None:
     tf.saved_model.save(module, str(folder), {"serving_default": serve})
 
 
+def given(folder: Path) -> dict[str, Any]:
+    """Of a model that gives one of its large weights as an output: what comes of it, and what went around."""
+    module = tf.Module()
+    module.shown = tf.Variable(tf.random.stateless_normal((16, 24), (0, 0)), name="shown")
+    module.hidden = tf.Variable(tf.random.stateless_normal((24, 8), (0, 1)), name="hidden")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 16), tf.float32, "x")])
+    def serve(x: Any) -> dict[str, Any]:
+        y = tf.matmul(tf.nn.relu(tf.matmul(x, module.shown)), module.hidden)
+        return {"y": y, "shown": module.shown.read_value()}
+
+    tf.saved_model.save(module, str(folder), {"serving_default": serve})
+    file = folder.with_suffix(".tflite")
+    assert saved_model_to_litert._write_around(folder, file)
+    x = np.random.default_rng(0).standard_normal((3, 16), np.float32)
+    found = LitertSession(Interpreter(str(file))).run({"x": x})
+    y = tf.matmul(tf.nn.relu(tf.matmul(x, module.shown)), module.hidden)
+    return {
+        "shown": float(np.abs(found["shown"] - module.shown.numpy()).max()),
+        "y": float(np.abs(found["y"] - y.numpy()).max()),
+    }
+
+
 def operators(content: bytes) -> list[Any]:
     """Each with the sizes of its constants."""
     model = Model(schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0)), schema)
@@ -77,6 +100,9 @@ def main(folder: Path) -> None:
 
     litert_large.put_back = watched
     assert saved_model_to_litert._write_around(folder / "model", around)
+    litert_large.put_back = put_back
+    shown = given(folder / "given")
+    litert_large.put_back = watched
     litert_file.MOST_BYTES = 0
     far = folder / "far.tflite"
     assert saved_model_to_litert._write_around(folder / "model", far)
@@ -87,7 +113,7 @@ def main(folder: Path) -> None:
             assert list(expected) == list(found)
             errors += [float(np.abs(expected[name] - found[name]).max()) for name in expected]
     said = {
-        "names": names, "errors": errors, "tables": tables(around.read_bytes()),
+        "names": names, "errors": errors, "tables": tables(around.read_bytes()), "given": shown,
         "operators": [operators(path.read_bytes()) for path in (whole, around)],
     }  # fmt: skip
     (folder / "said.json").write_text(json.dumps(said), encoding="utf-8")

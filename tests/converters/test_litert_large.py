@@ -47,3 +47,7 @@ def test_operators_and_their_constants_are_the_same_but_for_a_slice_whose_sizes_
 def test_a_table_that_two_operators_read_stands_in_the_file_once(said: dict[str, Any]) -> None:
     assert said["tables"] == 1
     assert [kind for kind, *sizes in said["operators"][1] if 50 * 16 * 4 in sizes] == ["GATHER", "FULLY_CONNECTED"]
+
+
+def test_a_weight_that_is_itself_an_output_goes_through_and_the_others_around(said: dict[str, Any]) -> None:
+    assert said["given"]["shown"] == 0 and said["given"]["y"] < 1e-5
