@@ -31,7 +31,7 @@ def running_mean() -> Any:
     from nncf.common.tensor_statistics.collectors import MeanAggregator
     from nncf.tensor import Tensor
 
-    class RunningMean(MeanAggregator):  # type: ignore[misc] # NNCF has no types.
+    class RunningMean(MeanAggregator):
         def _register_reduced_input_impl(self, x: Any) -> None:
             if 0 not in self._aggregation_axes or self._window_size is not None:
                 super()._register_reduced_input_impl(x)
@@ -57,7 +57,7 @@ def running_mean() -> Any:
 def _bias_correction() -> Any:
     from nncf.quantization.algorithms.bias_correction.algorithm import BiasCorrection
 
-    class Bounded(BiasCorrection):  # type: ignore[misc] # NNCF has no types.
+    class Bounded(BiasCorrection):
         def __init__(self, subset_size: int, *settings: Any) -> None:
             super().__init__(min(subset_size, CORRECTION_ROWS), *settings)
 
