@@ -182,7 +182,7 @@ def test_skops_names_the_types_it_does_not_know(tmp_path: Path) -> None:
     (zoo.random_forest, "sklearn", "model.joblib", "cannot be read"),
     (zoo.skops, "sklearn", "model.skops", "cannot be read: BadZipFile"),
     (zoo.xgboost_classifier, "xgboost", "model.json", "not a whole XGBoost model"),
-    (zoo.lightgbm_classifier, "lightgbm", "model.txt", "does not end with `end of trees`"),
+    (zoo.lightgbm_classifier, "lightgbm", "model.txt", "lacks the line `end of trees`"),
 ])  # fmt: skip
 def test_a_file_that_is_cut_off_is_said(make: Any, kind: str, file: str, said: str, tmp_path: Path) -> None:
     source = make(tmp_path)["source"]
