@@ -13,8 +13,9 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from optimize.converters import litert_file, litert_large, saved_model_to_litert, tensorflow_weights
-from optimize.converters.litert_operators import Model
+from optimize.converters import saved_model_to_litert, tensorflow_weights
+from optimize.converters.saved_model_to_litert import file, large
+from optimize.converters.saved_model_to_litert.operators import Model
 from optimize.runtimes.litert import LitertSession
 
 SHAPES = {
@@ -52,10 +53,10 @@ def given(folder: Path) -> dict[str, Any]:
         return {"y": y, "shown": module.shown.read_value()}
 
     tf.saved_model.save(module, str(folder), {"serving_default": serve})
-    file = folder.with_suffix(".tflite")
-    assert saved_model_to_litert._write_around(folder, file)
+    made = folder.with_suffix(".tflite")
+    assert saved_model_to_litert._write_around(folder, made)
     x = np.random.default_rng(0).standard_normal((3, 16), np.float32)
-    found = LitertSession(Interpreter(str(file))).run({"x": x})
+    found = LitertSession(Interpreter(str(made))).run({"x": x})
     y = tf.matmul(tf.nn.relu(tf.matmul(x, module.shown)), module.hidden)
     return {
         "shown": float(np.abs(found["shown"] - module.shown.numpy()).max()),
@@ -90,20 +91,20 @@ def main(folder: Path) -> None:
     whole, around = folder / "whole.tflite", folder / "around.tflite"
     whole.write_bytes(saved_model_to_litert._converter(str(folder / "model")).convert())
     assert not saved_model_to_litert._write_around(folder / "model", around)
-    tensorflow_weights.LARGE_BYTES = litert_large.WORTH_BYTES = 0
+    tensorflow_weights.LARGE_BYTES = large.WORTH_BYTES = 0
     names: list[list[str]] = []
-    put_back = litert_large.put_back
+    put_back = large.put_back
 
     def watched(content: bytes, stand_ins: Any, *rest: Any) -> list[Any]:
         names.append([one.variable.name.partition(":")[0] for one in stand_ins])
         return put_back(content, stand_ins, *rest)
 
-    litert_large.put_back = watched
+    large.put_back = watched
     assert saved_model_to_litert._write_around(folder / "model", around)
-    litert_large.put_back = put_back
+    large.put_back = put_back
     shown = given(folder / "given")
-    litert_large.put_back = watched
-    litert_file.MOST_BYTES = 0
+    large.put_back = watched
+    file.MOST_BYTES = 0
     far = folder / "far.tflite"
     assert saved_model_to_litert._write_around(folder / "model", far)
     errors = []

@@ -3,7 +3,7 @@
 The converter holds a model's weights up to seven times (TensorFlow 2.21). They cannot become inputs, as on the way to
 ONNX: of a product with something that is not constant it makes an operator that is slower, and takes no bias. So each
 use of a large weight gets a stand-in: a constant with `ROWS` values where the weight has thousands, which multiplies as
-many columns of the other factor. What comes of it is what would come of the weight, and `litert_file` puts that back.
+many columns of the other factor. What comes of it is what would come of the weight, and `file` puts that back.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from optimize.converters import tensorflow_weights
-from optimize.converters.litert_file import put_back
-from optimize.converters.litert_weights import Small, shrink
+from optimize.converters.saved_model_to_litert.file import put_back
+from optimize.converters.saved_model_to_litert.weights import Small, shrink
 
 WORTH_BYTES = 50_000_000
 """Of large weights, together: fewer go through the converter, which takes less time than to go around it."""

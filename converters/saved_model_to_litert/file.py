@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optimize.converters.litert_operators import Model, give_back
-from optimize.converters.litert_weights import ROWS, StandIn
+from optimize.converters.saved_model_to_litert.operators import Model, give_back
+from optimize.converters.saved_model_to_litert.weights import ROWS, StandIn
 
 ALIGNMENT = 16
 """Of a tensor's bytes, as the file's schema has it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from optimize.arrays import Arrays
 from optimize.artifact import Artifact, Made
-from optimize.converters import litert_large
+from optimize.converters.saved_model_to_litert import large
 from optimize.errors import Unsupported
 from optimize.golden import take
 from optimize.runtimes.lean_tensorflow import leave_keras_out, prepare_environment
@@ -50,7 +50,7 @@ def load_tensorflow() -> Any:
 def _write_around(path: Path, file: Path) -> bool:
     """The large weights around the converter; False where there are few, or none that can be."""
     load_tensorflow()
-    return litert_large.is_worth_it(path) and litert_large.write(path, SIGNATURE, file, _convert_small)
+    return large.is_worth_it(path) and large.write(path, SIGNATURE, file, _convert_small)
 
 
 def _convert_small(folder: str) -> bytes | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from optimize.converters.litert_weights import StandIn
+from optimize.converters.saved_model_to_litert.weights import StandIn
 
 PRODUCT = ("FULLY_CONNECTED", 1)
 TABLES = (("GATHER", 0), ("EMBEDDING_LOOKUP", 1))
